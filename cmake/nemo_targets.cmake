@@ -1,0 +1,54 @@
+# nemo_library, nemo_tool, nemo_test: a folder's CMakeLists.txt is a line or two of links.
+# Sources are globbed, so a new file needs no build edit.
+
+add_library(nemo_options INTERFACE)
+target_include_directories(nemo_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_features(nemo_options INTERFACE cxx_std_20)
+target_compile_options(nemo_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wno-missing-field-initializers>
+  $<$<AND:$<BOOL:${NEMO_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>
+  # The canonical arithmetic says where a product and a sum are fused; the compiler must not choose.
+  $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+if(NEMO_SANITIZE)
+  target_compile_options(nemo_options INTERFACE -fsanitize=${NEMO_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(nemo_options INTERFACE -fsanitize=${NEMO_SANITIZE})
+endif()
+
+# nemo_library(NAME [LINK public...] [PRIVATE packages...]): target nemo_NAME, alias nemo::NAME.
+function(nemo_library name)
+  cmake_parse_arguments(ARG "" "" "LINK;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  add_library(nemo_${name} STATIC ${sources})
+  add_library(nemo::${name} ALIAS nemo_${name})
+  target_link_libraries(nemo_${name} PUBLIC nemo_options ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+add_custom_target(tools)
+
+# nemo_tool(NAME [LINK ...]): executable NAME from the folder's sources, part of target `tools`.
+function(nemo_tool name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE nemo_options ${ARG_LINK})
+  add_dependencies(tools ${name})
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()
+
+# nemo_test(NAME [LINK ...] [LABELS ...] [TIMEOUT s]): one test program from the folder's *_test.cc.
+# Label `fast` unless another is given.
+function(nemo_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "LINK;LABELS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  add_executable(${name} ${sources})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_link_libraries(${name} PRIVATE nemo_options nemo::testing ${ARG_LINK} GTest::gtest_main)
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS fast)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()

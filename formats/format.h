@@ -1,0 +1,58 @@
+// Format: a product's checkpoints as a row of functions. registry.cc lists the rows.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libcore/base/status.h"
+#include "libcore/convert/check.h"
+#include "libcore/convert/manifest.h"
+#include "libcore/convert/target.h"
+#include "libcore/layout/parallel_layout.h"
+#include "libcore/model/canonical_source.h"
+#include "libcore/model/config.h"
+
+namespace nemo {
+
+/// A checkpoint opened for reading: everything that conversion, checking and running need.
+struct Checkpoint {
+  std::string format;             ///< the row's name: "nemo", "native"
+  std::string container;          ///< "zarr", "hdf5", "safetensors"
+  ParallelLayout layout;          ///< as the writer had it
+  ModelConfig config;             ///< vocab_size may be 0: the tokenizer knows it
+  std::shared_ptr<CanonicalSource> source;
+  std::string model_config_yaml;  ///< byte-exact; empty when there is none
+  std::string tokenizer_model;    ///< SentencePiece bytes; empty when there is none
+  std::string tokenizer_name;     ///< where they were found
+  Provenance provenance;
+};
+
+struct TargetOptions {
+  std::string container = "hdf5";
+  bool force = false;  ///< replace what stands at the destination
+};
+
+struct Format {
+  std::string_view name;
+  std::string_view description;
+  /// True when `path` looks like one; cheap. Only then are errors of `open` final.
+  bool (*sniff)(const std::string& path);
+  Result<Checkpoint> (*open)(const std::string& path);
+  /// nullptr: this build reads the format and does not write it.
+  Result<std::unique_ptr<Target>> (*create)(const std::string& path, const TargetOptions& options);
+  /// Degrees kIndex and kChecksums as far as the format has checksums of its own; nullptr: opening is all.
+  Result<std::vector<Problem>> (*verify)(const std::string& path, CheckLevel level, int jobs,
+                                         Progress& progress);
+};
+
+std::span<const Format> Formats();
+/// The format of what lies at `path`. kNotFound: nothing there. kCorruption: no format recognises it (says
+/// what was looked for).
+Result<const Format*> DetectFormat(const std::string& path);
+/// Detects and opens.
+Result<Checkpoint> OpenCheckpoint(const std::string& path);
+
+}  // namespace nemo

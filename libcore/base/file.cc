@@ -1,0 +1,282 @@
+#include "libcore/base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "libcore/base/format.h"
+
+namespace nemo {
+namespace {
+
+/// Owns a descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+class PosixFile : public RandomAccessFile {
+ public:
+  PosixFile(std::string path, int fd, int64_t size)
+      : name_(std::move(path)), fd_(fd), size_bytes_(size) {}
+  int64_t size_bytes() const override { return size_bytes_; }
+  const std::string& name() const override { return name_; }
+
+  Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const override {
+    size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t n = ::pread(fd_.get(), out.data() + done, out.size() - done,
+                                offset_bytes + static_cast<int64_t>(done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return ErrnoError(errno, Format("{}: read at byte {}", name_, offset_bytes));
+      if (n == 0) {
+        return Corruption(Format("{}: the file ends at byte {}, and bytes up to {} are needed; "
+                                 "the copy is incomplete",
+                                 name_, size_bytes_, offset_bytes + static_cast<int64_t>(out.size())));
+      }
+      done += static_cast<size_t>(n);
+    }
+    return OkStatus();
+  }
+
+ private:
+  std::string name_;
+  Descriptor fd_;
+  int64_t size_bytes_;
+};
+
+class FileSlice : public RandomAccessFile {
+ public:
+  FileSlice(std::shared_ptr<RandomAccessFile> file, int64_t offset, int64_t size, std::string name)
+      : file_(std::move(file)), offset_(offset), size_(size), name_(std::move(name)) {}
+  int64_t size_bytes() const override { return size_; }
+  const std::string& name() const override { return name_; }
+  Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const override {
+    const auto length = static_cast<int64_t>(out.size());
+    if (offset_bytes < 0 || offset_bytes > size_ || length > size_ - offset_bytes) {
+      return Corruption(Format("{}: ends at byte {}, and bytes {}..{} are needed", name_, size_,
+                               offset_bytes, offset_bytes + length));
+    }
+    return file_->ReadAt(offset_ + offset_bytes, out);
+  }
+
+ private:
+  std::shared_ptr<RandomAccessFile> file_;
+  int64_t offset_, size_;
+  std::string name_;
+};
+
+class DirectoryTree : public FileTree {
+ public:
+  DirectoryTree(std::string path, std::vector<std::string> files)
+      : path_(std::move(path)), files_(std::move(files)) {}
+  const std::vector<std::string>& files() const override { return files_; }
+  const std::string& name() const override { return path_; }
+  Result<std::shared_ptr<RandomAccessFile>> Open(std::string_view name) const override {
+    if (!Contains(name)) return NotFound(Format("{}: no file '{}'", path_, name));
+    return OpenFile(JoinPath(path_, name));
+  }
+
+ private:
+  std::string path_;
+  std::vector<std::string> files_;
+};
+
+class PosixWritableFile : public WritableFile {
+ public:
+  PosixWritableFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+  Status WriteAt(int64_t offset_bytes, std::span<const std::byte> data) override {
+    size_t done = 0;
+    while (done < data.size()) {
+      const ssize_t n = ::pwrite(fd_.get(), data.data() + done, data.size() - done,
+                                 offset_bytes + static_cast<int64_t>(done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return ErrnoError(errno, Format("{}: write at byte {}", path_, offset_bytes));
+      done += static_cast<size_t>(n);
+    }
+    return OkStatus();
+  }
+
+  Status Preallocate(int64_t size_bytes) override {
+    if (size_bytes == 0) return OkStatus();
+    if (::fallocate(fd_.get(), 0, 0, size_bytes) == 0) return OkStatus();
+    // File systems without fallocate (NFS, some overlays) grow the file instead.
+    if (errno != EOPNOTSUPP && errno != ENOSYS) {
+      return ErrnoError(errno, Format("{}: reserving {}", path_, FormatBytes(size_bytes)));
+    }
+    struct stat info {};
+    if (::fstat(fd_.get(), &info) != 0) return ErrnoError(errno, path_);
+    if (info.st_size < size_bytes && ::ftruncate(fd_.get(), size_bytes) != 0) {
+      return ErrnoError(errno, Format("{}: growing to {}", path_, FormatBytes(size_bytes)));
+    }
+    return OkStatus();
+  }
+
+  Status SyncAndClose() override {
+    if (::fsync(fd_.get()) != 0) return ErrnoError(errno, path_ + ": sync");
+    if (::close(fd_.release()) != 0) return ErrnoError(errno, path_ + ": close");
+    return OkStatus();
+  }
+
+ private:
+  std::string path_;
+  Descriptor fd_;
+};
+
+Status SyncDirectory(const std::string& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return ErrnoError(errno, path);
+  // Some network file systems refuse to sync a directory; the rename itself has then to do.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) return ErrnoError(errno, path);
+  return OkStatus();
+}
+
+/// Bytes that may follow a read that asked for `max_bytes`.
+Status TooLarge(const std::string& name, int64_t size, int64_t max_bytes) {
+  return Corruption(Format("{}: {} bytes, more than the {} expected at most", name, size, max_bytes));
+}
+
+}  // namespace
+
+bool FileTree::Contains(std::string_view name) const {
+  return std::binary_search(files().begin(), files().end(), name, std::less<>());
+}
+
+Result<std::shared_ptr<RandomAccessFile>> OpenFile(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return ErrnoError(errno, path);
+  Descriptor owner(fd);
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return ErrnoError(errno, path);
+  if (!S_ISREG(info.st_mode)) return IoError(path + ": not a regular file");
+  return std::shared_ptr<RandomAccessFile>(
+      std::make_shared<PosixFile>(path, owner.release(), static_cast<int64_t>(info.st_size)));
+}
+
+std::shared_ptr<RandomAccessFile> SliceFile(std::shared_ptr<RandomAccessFile> file,
+                                            int64_t offset_bytes, int64_t size_bytes,
+                                            std::string name) {
+  NEMO_CHECK(offset_bytes >= 0 && size_bytes >= 0 && offset_bytes <= file->size_bytes() &&
+             size_bytes <= file->size_bytes() - offset_bytes);
+  return std::make_shared<FileSlice>(std::move(file), offset_bytes, size_bytes, std::move(name));
+}
+
+Result<std::string> ReadAll(const RandomAccessFile& file, int64_t max_bytes) {
+  if (file.size_bytes() > max_bytes) return TooLarge(file.name(), file.size_bytes(), max_bytes);
+  std::string text(static_cast<size_t>(file.size_bytes()), '\0');
+  NEMO_RETURN_IF_ERROR(file.ReadAt(0, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+Result<std::string> ReadAllFrom(const std::string& path, int64_t max_bytes) {
+  NEMO_ASSIGN_OR_RETURN(const auto file, OpenFile(path));
+  return ReadAll(*file, max_bytes);
+}
+
+Result<std::shared_ptr<FileTree>> OpenDirectory(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> files;
+  try {
+    for (const auto& entry : fs::recursive_directory_iterator(path)) {
+      if (entry.is_symlink() && !entry.is_regular_file()) {
+        return Corruption(Format("{}: a symbolic link that leads to no regular file; copy what it "
+                                 "points to in its place",
+                                 entry.path().string()));
+      }
+      if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(path).string());
+    }
+  } catch (const fs::filesystem_error& e) {
+    return ErrnoError(e.code().value(), path);
+  }
+  std::sort(files.begin(), files.end());
+  return std::shared_ptr<FileTree>(std::make_shared<DirectoryTree>(path, std::move(files)));
+}
+
+Result<std::unique_ptr<WritableFile>> OpenForWrite(const std::string& path, bool truncate) {
+  const int flags = O_RDWR | O_CREAT | O_CLOEXEC | (truncate ? O_TRUNC : 0);
+  const int fd = ::open(path.c_str(), flags, 0666);
+  if (fd < 0) return ErrnoError(errno, path);
+  return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(path, fd));
+}
+
+Status WriteFileAtomically(const std::string& path, std::string_view contents) {
+  const std::string temporary = path + ".partial";
+  NEMO_ASSIGN_OR_RETURN(auto file, OpenForWrite(temporary, /*truncate=*/true));
+  Status status = file->WriteAt(0, std::as_bytes(std::span(contents)));
+  if (status.ok()) status = file->SyncAndClose();
+  if (status.ok()) status = RenameAndSync(temporary, path);
+  if (!status.ok()) ::unlink(temporary.c_str());
+  return status;
+}
+
+PathKind KindOf(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return PathKind::kAbsent;
+  if (S_ISREG(info.st_mode)) return PathKind::kFile;
+  if (S_ISDIR(info.st_mode)) return PathKind::kDirectory;
+  return PathKind::kOther;
+}
+
+Status CreateDirectories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return ErrnoError(error.value(), "creating " + path);
+  return OkStatus();
+}
+
+Status RemoveAll(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return ErrnoError(error.value(), "removing " + path);
+  return OkStatus();
+}
+
+Status RenameAndSync(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    return ErrnoError(errno, Format("renaming {} to {}", from, to));
+  }
+  return SyncDirectory(DirName(to));
+}
+
+std::string JoinPath(std::string_view directory, std::string_view name) {
+  if (directory.empty()) return std::string(name);
+  return Format("{}{}{}", directory, directory.back() == '/' ? "" : "/", name);
+}
+
+namespace {
+std::string_view WithoutTrailingSlashes(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  return path;
+}
+}  // namespace
+
+std::string BaseName(std::string_view path) {
+  path = WithoutTrailingSlashes(path);
+  const size_t slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+std::string DirName(std::string_view path) {
+  path = WithoutTrailingSlashes(path);
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+}  // namespace nemo

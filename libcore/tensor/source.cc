@@ -1,0 +1,31 @@
+#include "libcore/tensor/source.h"
+
+#include <algorithm>
+
+#include "libcore/base/format.h"
+
+namespace nemo {
+
+const TensorSpec* FindSpec(std::span<const TensorSpec> specs, std::string_view name) {
+  const auto it = std::lower_bound(specs.begin(), specs.end(), name,
+                                   [](const TensorSpec& spec, std::string_view key) { return spec.name < key; });
+  return it != specs.end() && it->name == name ? &*it : nullptr;
+}
+
+Result<const TensorSpec*> CheckRead(const TensorSource& source, std::string_view name,
+                                    const Box& box, int64_t out_size_bytes) {
+  const TensorSpec* spec = FindSpec(source.specs(), name);
+  if (spec == nullptr) return NotFound(Format("no tensor '{}'", name));
+  if (!Contains(spec->shape, box)) {
+    return InvalidArgument(Format("tensor {}: box {} leaves the shape {}", name, ToString(box),
+                                  FormatList(spec->shape)));
+  }
+  const int64_t needed = NumElements(box) * SizeOf(spec->dtype);
+  if (needed != out_size_bytes) {
+    return InvalidArgument(Format("tensor {}: box {} has {} bytes, the buffer {}", name,
+                                  ToString(box), needed, out_size_bytes));
+  }
+  return spec;
+}
+
+}  // namespace nemo

@@ -1,0 +1,44 @@
+// TensorSource: the one way in which the house reads weights, whatever file they lie in.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libcore/base/status.h"
+#include "libcore/tensor/box.h"
+#include "libcore/tensor/spec.h"
+
+namespace nemo {
+
+/// A read-only set of named tensors whose bytes are fetched lazily.
+/// Thread-safe: all methods may be called concurrently. Opening reads the index only.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+
+  /// Every tensor, sorted by name; stays valid as long as the source.
+  virtual std::span<const TensorSpec> specs() const = 0;
+
+  /// Copies `box` of tensor `name` to `out`, row-major and dense, in the stored dtype.
+  /// `out` must have exactly NumElements(box) * SizeOf(dtype) bytes. Touches only the chunks that `box` meets.
+  /// kNotFound: no such tensor. kInvalidArgument: `box` leaves the shape, or `out` has another size.
+  /// kCorruption: checksum or range wrong. kIo: the disk.
+  virtual Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const = 0;
+
+  /// The files that hold bytes of `name`, relative to the checkpoint, for people (inspect).
+  virtual std::vector<std::string> FilesOf(std::string_view name) const = 0;
+};
+
+/// The spec called `name` in sorted `specs`, nullptr when there is none.
+const TensorSpec* FindSpec(std::span<const TensorSpec> specs, std::string_view name);
+
+/// The checks that every Read begins with: the spec, or the error that Read must return.
+Result<const TensorSpec*> CheckRead(const TensorSource& source, std::string_view name,
+                                    const Box& box, int64_t out_size_bytes);
+
+
+}  // namespace nemo
