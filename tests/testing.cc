@@ -111,7 +111,7 @@ Status MemorySource::Read(std::string_view name, const Box& box, std::span<std::
   return OkStatus();
 }
 
-std::vector<std::string> MemorySource::FilesOf(std::string_view) const { return {"memory"}; }
+std::vector<std::string> MemorySource::FilesOf(std::string_view, const Box&) const { return {"memory"}; }
 
 std::vector<std::byte> ReadTensorOrDie(const TensorSource& source, std::string_view name) {
   const TensorSpec* spec = FindSpec(source.specs(), name);

@@ -50,7 +50,7 @@ class MemorySource : public TensorSource {
   void Add(TensorSpec spec, std::vector<std::byte> data);
   std::span<const TensorSpec> specs() const override { return specs_; }
   Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override;
-  std::vector<std::string> FilesOf(std::string_view name) const override;
+  std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override;
 
  private:
   std::vector<TensorSpec> specs_;

@@ -24,11 +24,13 @@ class CanonicalSource : public TensorSource {
 
   std::span<const TensorSpec> specs() const override { return specs_; }
   Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override;
-  std::vector<std::string> FilesOf(std::string_view name) const override;
+  std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override;
 
   const NameMap& map() const { return map_; }
   /// Reads one piece (replicas too) in the stored order; `out` is dense in piece.canonical's extent.
   Status ReadPiece(const NamePiece& piece, std::span<std::byte> out) const;
+  /// The files of one piece (replicas too), for messages.
+  std::string FileOfPiece(const NamePiece& piece) const;
 
  private:
   std::vector<TensorSpec> specs_;

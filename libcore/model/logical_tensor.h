@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libcore/model/config.h"
@@ -9,6 +10,10 @@
 #include "libcore/tensor/box.h"
 
 namespace nemo {
+
+/// Megatron Core's names of the two vocabulary tensors, the same in every architecture.
+inline constexpr std::string_view kEmbeddingName = "embedding.word_embeddings.weight";
+inline constexpr std::string_view kOutputLayerName = "output_layer.weight";
 
 /// Where in the pipeline a tensor lives.
 enum class StageRole { kFirst, kLayer, kLast };

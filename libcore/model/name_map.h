@@ -22,6 +22,9 @@ struct NamePiece {
   Box stored;
 };
 
+/// `piece` cut down to `part`, a box inside piece.canonical.
+NamePiece Clip(const NamePiece& piece, const Box& part);
+
 class NameMap {
  public:
   /// Adds a piece of `canonical_name`. Pieces that cover elements already covered are replicas.
@@ -36,6 +39,9 @@ class NameMap {
   /// The pieces that meet `box`, clipped to it (stored boxes too). A tensor's replicas are left out:
   /// every element of `box` comes exactly once. kCorruption: an element is held by no piece.
   Result<std::vector<NamePiece>> Locate(std::string_view canonical_name, const Box& box) const;
+
+  /// The pieces of a tensor that Locate(whole tensor) leaves out: what a proof has to read besides.
+  std::vector<NamePiece> Replicas(std::string_view canonical_name) const;
 
  private:
   std::map<std::string, std::vector<NamePiece>, std::less<>> entries_;

@@ -29,8 +29,8 @@ class TensorSource {
   /// kCorruption: checksum or range wrong. kIo: the disk.
   virtual Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const = 0;
 
-  /// The files that hold bytes of `name`, relative to the checkpoint, for people (inspect).
-  virtual std::vector<std::string> FilesOf(std::string_view name) const = 0;
+  /// The files that hold `box` of `name`, relative to the checkpoint, for people (inspect, messages).
+  virtual std::vector<std::string> FilesOf(std::string_view name, const Box& box) const = 0;
 };
 
 /// The spec called `name` in sorted `specs`, nullptr when there is none.

@@ -1,0 +1,53 @@
+// PlacedSink: the half of a TensorSink that containers with dense, contiguous tensors share. A container
+// adds how its index looks; declaring, writing, syncing, hashing and renaming are here.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libcore/base/file.h"
+#include "libcore/tensor/sink.h"
+
+namespace nemo {
+
+class PlacedSink : public TensorSink {
+ public:
+  /// The file is written as `path`.partial until Finish.
+  explicit PlacedSink(std::string path);
+
+  Status Declare(std::vector<SinkTensor> tensors) final;
+  Result<TensorPlace> PlaceOf(std::string_view name) const final;
+  Status Write(std::string_view name, const Box& box, std::span<const std::byte> in) final;
+  Result<FileSummary> Finish(const std::map<std::string, std::string>& checksums) final;
+
+ protected:
+  /// Where everything lies.
+  struct Placement {
+    std::vector<int64_t> offsets;  ///< parallel to the declared tensors
+    int64_t size_bytes = 0;        ///< of the whole file
+  };
+  /// Creates temporary_path() with its index, the checksums still zeros. Names are unique and shapes sound.
+  virtual Result<Placement> WriteIndex(const std::vector<SinkTensor>& tensors) = 0;
+  /// Puts the checksums into the index without moving a byte of anything else.
+  virtual Status WriteChecksums(const std::vector<SinkTensor>& tensors,
+                                const std::map<std::string, std::string>& checksums) = 0;
+
+  const std::string& path() const { return path_; }
+  const std::string& temporary_path() const { return temporary_path_; }
+  /// What stands in the index until the checksums are known; as long as they are.
+  static const std::string& NoChecksum();
+
+ private:
+  std::string path_;
+  std::string temporary_path_;
+  std::vector<SinkTensor> tensors_;
+  std::vector<TensorPlace> places_;                      ///< parallel to tensors_
+  std::map<std::string, size_t, std::less<>> index_of_;  ///< by name
+  std::unique_ptr<WritableFile> file_;                   ///< open between Declare and Finish
+};
+
+}  // namespace nemo

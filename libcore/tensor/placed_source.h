@@ -1,0 +1,47 @@
+// PlacedSource: tensors that lie dense and row-major at known places of one file. What reading
+// safetensors, contiguous HDF5 and the native shard set have in common once their index is known.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libcore/base/file.h"
+#include "libcore/base/status.h"
+#include "libcore/tensor/sink.h"
+#include "libcore/tensor/source.h"
+#include "libcore/tensor/spec.h"
+
+namespace nemo {
+
+/// A tensor and the byte of the file at which its first element lies.
+struct PlacedTensor {
+  TensorSpec spec;
+  int64_t offset_bytes = 0;
+};
+
+class PlacedSource : public TensorSource {
+ public:
+  /// Takes tensors in any order. kCorruption: an unsound shape, a name twice, bytes past the file's end,
+  /// two tensors that share bytes.
+  static Result<std::shared_ptr<PlacedSource>> Create(std::shared_ptr<RandomAccessFile> file,
+                                                      std::vector<PlacedTensor> tensors);
+
+  std::span<const TensorSpec> specs() const override { return specs_; }
+  Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override;
+  std::vector<std::string> FilesOf(std::string_view name) const override;
+
+  /// kNotFound: no such tensor.
+  Result<TensorPlace> PlaceOf(std::string_view name) const;
+  const RandomAccessFile& file() const { return *file_; }
+
+ private:
+  std::shared_ptr<RandomAccessFile> file_;
+  std::vector<TensorSpec> specs_;
+  std::vector<int64_t> offsets_;  ///< parallel to specs_
+};
+
+}  // namespace nemo
