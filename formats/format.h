@@ -48,10 +48,11 @@ struct Format {
                                          Progress& progress);
 };
 
-std::span<const Format> Formats();
+// `struct`, because nemo::Format is also the function that makes text (libcore/base/format.h).
+std::span<const struct Format> Formats();
 /// The format of what lies at `path`. kNotFound: nothing there. kCorruption: no format recognises it (says
 /// what was looked for).
-Result<const Format*> DetectFormat(const std::string& path);
+Result<const struct Format*> DetectFormat(const std::string& path);
 /// Detects and opens.
 Result<Checkpoint> OpenCheckpoint(const std::string& path);
 
