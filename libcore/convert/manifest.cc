@@ -1,5 +1,5 @@
-// manifest.json: written by hand-placed lines (one shard is one line, so that people and `diff` can read
-// it), read as hostile input.
+// manifest.json: written by hand-placed lines (one shard is one line, so that people and `diff` can
+// read it), read as hostile input.
 #include "libcore/convert/manifest.h"
 
 #include <algorithm>
@@ -24,9 +24,8 @@ Value ToValue(const Provenance& source) {
 }
 
 Value ToValue(const ManifestFile& file) {
-  return Value::Object{{"name", file.name},
-                       {"size_bytes", file.size_bytes},
-                       {"metadata_xxh3", file.metadata_xxh3}};
+  return Value::Object{
+      {"name", file.name}, {"size_bytes", file.size_bytes}, {"metadata_xxh3", file.metadata_xxh3}};
 }
 
 Value ToValue(const ManifestShard& shard) {
@@ -86,8 +85,9 @@ Result<int64_t> GetCount(const Value& value, std::string_view key) {
 /// A name that stays inside the directory.
 Status CheckFileName(const std::string& name) {
   const bool plain = !name.empty() && name != "." && name != ".." &&
-                     std::all_of(name.begin(), name.end(),
-                                 [](char c) { return c != '/' && c != '\\' && c >= 0x20 && c != 0x7f; });
+                     std::all_of(name.begin(), name.end(), [](char c) {
+                       return c != '/' && c != '\\' && c >= 0x20 && c != 0x7f;
+                     });
   if (!plain) return Corruption(Format("'{}' is no plain file name", name));
   return OkStatus();
 }
@@ -118,7 +118,8 @@ Result<std::vector<ManifestFile>> ParseFiles(const Value::Array& array) {
   return files;
 }
 
-/// The parts follow one another on axis 0 of the shard and span its other axes: they tile it exactly.
+/// The parts follow one another on axis 0 of the shard and span its other axes: they tile it
+/// exactly.
 Result<Shard> ParseShardBoxes(const Value& value, const Shape& global) {
   Shard shard;
   NEMO_ASSIGN_OR_RETURN(shard.shape, value.GetIntList("shape"));
@@ -133,8 +134,8 @@ Result<Shard> ParseShardBoxes(const Value& value, const Shape& global) {
     part.local.extent = part.canonical.extent;
     if (!Contains(global, part.canonical)) {
       return Corruption(Format("part at offset {} with extent {} leaves the tensor's shape {}",
-                               FormatList(part.canonical.offset),
-                               FormatList(part.canonical.extent), FormatList(global)));
+                               FormatList(part.canonical.offset), FormatList(part.canonical.extent),
+                               FormatList(global)));
     }
     Box expected = Box::Whole(shard.shape);
     if (!expected.extent.empty() && expected.extent.size() == part.local.extent.size()) {
@@ -142,16 +143,17 @@ Result<Shard> ParseShardBoxes(const Value& value, const Shape& global) {
       expected.extent[0] = part.local.extent[0];
     }
     if (part.local != expected || !Contains(shard.shape, part.local)) {
-      return Corruption(Format("part at {} of the shard with extent {} does not follow the one before "
-                               "it in shape {}",
-                               FormatList(part.local.offset), FormatList(part.local.extent),
-                               FormatList(shard.shape)));
+      return Corruption(Format(
+          "part at {} of the shard with extent {} does not follow the one before "
+          "it in shape {}",
+          FormatList(part.local.offset), FormatList(part.local.extent), FormatList(shard.shape)));
     }
     if (!shard.shape.empty()) rows += part.local.extent[0];
     shard.parts.push_back(std::move(part));
   }
   const bool covered = shard.shape.empty() ? shard.parts.size() == 1 : rows == shard.shape[0];
-  if (!covered) return Corruption(Format("its parts do not fill shape {}", FormatList(shard.shape)));
+  if (!covered)
+    return Corruption(Format("its parts do not fill shape {}", FormatList(shard.shape)));
   return shard;
 }
 
@@ -166,7 +168,8 @@ Result<ManifestShard> ParseShard(const Value& value, const TensorSpec& spec) {
   NEMO_RETURN_IF_ERROR(CheckSpec(stored));
   if (shard.place.size_bytes != stored.size_bytes()) {
     return Corruption(Format("'bytes' is {}, shape {} of {} needs {}", shard.place.size_bytes,
-                             FormatList(stored.shape), DTypeName(stored.dtype), stored.size_bytes()));
+                             FormatList(stored.shape), DTypeName(stored.dtype),
+                             stored.size_bytes()));
   }
   NEMO_ASSIGN_OR_RETURN(shard.xxh3, GetChecksum(value, "xxh3"));
   return shard;
@@ -206,14 +209,15 @@ Status CheckPlaces(const Manifest& manifest) {
     for (const ManifestShard& shard : tensor.shards) {
       const auto it = files.find(shard.file);
       if (it == files.end()) {
-        return Corruption(Format("tensor {}: its file '{}' is not listed", tensor.spec.name, shard.file));
+        return Corruption(
+            Format("tensor {}: its file '{}' is not listed", tensor.spec.name, shard.file));
       }
       Held& file = it->second;
       if (shard.place.offset_bytes > file.size_bytes ||
           shard.place.size_bytes > file.size_bytes - shard.place.offset_bytes) {
         return Corruption(Format("tensor {}: {} bytes from byte {} on end past {} ({} bytes)",
-                                 tensor.spec.name, shard.place.size_bytes,
-                                 shard.place.offset_bytes, shard.file, file.size_bytes));
+                                 tensor.spec.name, shard.place.size_bytes, shard.place.offset_bytes,
+                                 shard.file, file.size_bytes));
       }
       if (!file.names.insert(shard.stored_name).second) {
         return Corruption(Format("{} holds '{}' twice", shard.file, shard.stored_name));
@@ -240,9 +244,10 @@ Status CheckVersion(const Value& value) {
   NEMO_ASSIGN_OR_RETURN(const int64_t version, value.GetInt("format_version"));
   if (version < 1) return Corruption(Format("'format_version' is {}, expected 1 or more", version));
   if (version > Manifest::kFormatVersion) {
-    return Unsupported(Format("this shard set has format version {}, and this program knows versions up "
-                              "to {}; use a newer release of it",
-                              version, Manifest::kFormatVersion));
+    return Unsupported(
+        Format("this shard set has format version {}, and this program knows versions up "
+               "to {}; use a newer release of it",
+               version, Manifest::kFormatVersion));
   }
   return OkStatus();
 }
@@ -253,7 +258,8 @@ Result<Manifest> Parse(std::string_view json_text) {
   Manifest manifest;
   NEMO_ASSIGN_OR_RETURN(manifest.container, root.GetString("container"));
   if (manifest.container != "hdf5" && manifest.container != "safetensors") {
-    return Unsupported(Format("container '{}' is not known; known are hdf5, safetensors", manifest.container));
+    return Unsupported(
+        Format("container '{}' is not known; known are hdf5, safetensors", manifest.container));
   }
   // Missing members become null, which the parsers name.
   const auto member = [&root](std::string_view key) {

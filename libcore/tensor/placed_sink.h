@@ -1,5 +1,5 @@
-// PlacedSink: the half of a TensorSink that containers with dense, contiguous tensors share. A container
-// adds how its index looks; declaring, writing, syncing, hashing and renaming are here.
+// PlacedSink: the half of a TensorSink that containers with dense, contiguous tensors share. A
+// container adds how its index looks; declaring, writing, syncing, hashing and renaming are here.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,8 @@ class PlacedSink : public TensorSink {
     std::vector<int64_t> offsets;  ///< parallel to the declared tensors
     int64_t size_bytes = 0;        ///< of the whole file
   };
-  /// Creates temporary_path() with its index, the checksums still zeros. Names are unique and shapes sound.
+  /// Creates temporary_path() with its index, the checksums still zeros. Names are unique and
+  /// shapes sound.
   virtual Result<Placement> WriteIndex(const std::vector<SinkTensor>& tensors) = 0;
   /// Puts the checksums into the index without moving a byte of anything else.
   virtual Status WriteChecksums(const std::vector<SinkTensor>& tensors,

@@ -14,9 +14,10 @@ Status CheckInsideFile(const PlacedTensor& tensor, const RandomAccessFile& file)
   const int64_t size = tensor.spec.size_bytes();
   if (tensor.offset_bytes < 0 || tensor.offset_bytes > file.size_bytes() ||
       size > file.size_bytes() - tensor.offset_bytes) {
-    return Corruption(Format("tensor {}: {} bytes from byte {} on end past the file ({} bytes); "
-                             "the copy is incomplete",
-                             tensor.spec.name, size, tensor.offset_bytes, file.size_bytes()));
+    return Corruption(
+        Format("tensor {}: {} bytes from byte {} on end past the file ({} bytes); "
+               "the copy is incomplete",
+               tensor.spec.name, size, tensor.offset_bytes, file.size_bytes()));
   }
   return OkStatus();
 }
@@ -43,12 +44,12 @@ Status CheckDisjoint(const std::vector<PlacedTensor>& tensors) {
 
 Result<std::shared_ptr<PlacedSource>> PlacedSource::Create(std::shared_ptr<RandomAccessFile> file,
                                                            std::vector<PlacedTensor> tensors) {
-  std::sort(tensors.begin(), tensors.end(), [](const PlacedTensor& a, const PlacedTensor& b) {
-    return a.spec.name < b.spec.name;
-  });
+  std::sort(tensors.begin(), tensors.end(),
+            [](const PlacedTensor& a, const PlacedTensor& b) { return a.spec.name < b.spec.name; });
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (i > 0 && tensors[i].spec.name == tensors[i - 1].spec.name) {
-      return Corruption(Format("{}: tensor {} stands in it twice", file->name(), tensors[i].spec.name));
+      return Corruption(
+          Format("{}: tensor {} stands in it twice", file->name(), tensors[i].spec.name));
     }
     if (const Status status = CheckInsideFile(tensors[i], *file); !status.ok()) {
       return status.At(file->name());
@@ -73,7 +74,7 @@ Status PlacedSource::Read(std::string_view name, const Box& box, std::span<std::
   return ReadBox(*file_, offset, spec.shape, box, SizeOf(spec.dtype), out);
 }
 
-std::vector<std::string> PlacedSource::FilesOf(std::string_view name) const {
+std::vector<std::string> PlacedSource::FilesOf(std::string_view name, const Box&) const {
   if (FindSpec(specs_, name) == nullptr) return {};
   return {BaseName(file_->name())};
 }

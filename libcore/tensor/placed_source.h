@@ -25,14 +25,14 @@ struct PlacedTensor {
 
 class PlacedSource : public TensorSource {
  public:
-  /// Takes tensors in any order. kCorruption: an unsound shape, a name twice, bytes past the file's end,
-  /// two tensors that share bytes.
+  /// Takes tensors in any order. kCorruption: an unsound shape, a name twice, bytes past the file's
+  /// end, two tensors that share bytes.
   static Result<std::shared_ptr<PlacedSource>> Create(std::shared_ptr<RandomAccessFile> file,
                                                       std::vector<PlacedTensor> tensors);
 
   std::span<const TensorSpec> specs() const override { return specs_; }
   Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override;
-  std::vector<std::string> FilesOf(std::string_view name) const override;
+  std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override;
 
   /// kNotFound: no such tensor.
   Result<TensorPlace> PlaceOf(std::string_view name) const;
