@@ -68,10 +68,11 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return has_value(); }
   T& value() & { NEMO_CHECK(has_value()); return *value_; }
   const T& value() const& { NEMO_CHECK(has_value()); return *value_; }
-  T&& value() && { NEMO_CHECK(has_value()); return std::move(*value_); }
+  /// By value, so that `for (auto& x : *MakeList())` does not dangle.
+  T value() && { NEMO_CHECK(has_value()); return std::move(*value_); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   /// OK when there is a value.
