@@ -1,0 +1,48 @@
+// The formats of this build, in the order in which they are tried.
+#include <vector>
+
+#include "formats/format.h"
+#include "formats/native/native.h"
+#include "formats/nemo/nemo.h"
+#include "libcore/base/file.h"
+#include "libcore/base/format.h"
+
+namespace nemo {
+namespace {
+
+const struct Format kFormats[] = {
+    {.name = "native",
+     .description = "a shard set of this toolkit (a directory with manifest.json)",
+     .sniff = SniffNative,
+     .open = OpenNative,
+     .create = CreateNativeTarget,
+     .verify = VerifyNative},
+    {.name = "nemo",
+     .description = "a .nemo archive (tar, tar.gz) or the directory it was unpacked to",
+     .sniff = SniffNemo,
+     .open = OpenNemo,
+     .create = nullptr,
+     .verify = nullptr},
+};
+
+}  // namespace
+
+std::span<const struct Format> Formats() { return kFormats; }
+
+Result<const struct Format*> DetectFormat(const std::string& path) {
+  if (KindOf(path) == PathKind::kAbsent) return NotFound(Format("{}: nothing is there", path));
+  std::vector<std::string_view> known;
+  for (const struct Format& format : kFormats) {
+    if (format.sniff(path)) return &format;
+    known.push_back(format.description);
+  }
+  return Corruption(Format("{}: no checkpoint that this build reads; it was compared with: {}", path,
+                           fmt::join(known, "; ")));
+}
+
+Result<Checkpoint> OpenCheckpoint(const std::string& path) {
+  NEMO_ASSIGN_OR_RETURN(const struct Format* format, DetectFormat(path));
+  return format->open(path);
+}
+
+}  // namespace nemo

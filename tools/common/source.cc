@@ -1,0 +1,49 @@
+#include "tools/common/source.h"
+
+#include "libcore/base/format.h"
+#include "libcore/text/tokenizer.h"
+
+namespace nemo {
+
+Result<Checkpoint> OpenSource(const std::string& path) {
+  NEMO_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));
+  ModelConfig& config = checkpoint.config;
+  if (checkpoint.tokenizer_model.empty()) return checkpoint;
+  const std::string where = Format("{}: {}", path, checkpoint.tokenizer_name);
+  const auto tokenizer = LoadSentencePiece(checkpoint.tokenizer_model);
+  if (!tokenizer) return tokenizer.error().At(where);
+  const int64_t num_pieces = (*tokenizer)->vocab_size();
+  if (num_pieces > config.padded_vocab_size) {
+    return Corruption(Format("{}: {} pieces, and the embedding has {} rows; the tokenizer belongs to "
+                             "another model", where, num_pieces, config.padded_vocab_size));
+  }
+  if (config.vocab_size == 0) config.vocab_size = num_pieces;
+  return checkpoint;
+}
+
+std::string Describe(const Checkpoint& checkpoint) {
+  return Format("{} ({}), {}", checkpoint.format, checkpoint.container,
+                ToString(checkpoint.layout));
+}
+
+Value ToValue(std::string_view path, std::string_view format, std::string_view container,
+              const ParallelLayout& layout) {
+  Value value;
+  value.Set("path", path);
+  value.Set("format", format);
+  value.Set("container", container);
+  value.Set("layout", ToValue(layout));
+  return value;
+}
+
+TensorTotals TotalsOf(const TensorSource& source) {
+  TensorTotals totals;
+  for (const TensorSpec& spec : source.specs()) {
+    ++totals.num_tensors;
+    totals.num_parameters += NumElements(spec.shape);
+    totals.size_bytes += spec.size_bytes();
+  }
+  return totals;
+}
+
+}  // namespace nemo

@@ -1,0 +1,31 @@
+// Opening what SRC names, for every tool: the checkpoint, and what its tokenizer knows of the vocabulary.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "formats/format.h"
+#include "libcore/base/status.h"
+#include "libcore/base/value.h"
+
+namespace nemo {
+
+/// Detects and opens `path`; vocab_size comes from the tokenizer where the configuration lacks it.
+/// kCorruption: a tokenizer with more pieces than the embedding has rows.
+Result<Checkpoint> OpenSource(const std::string& path);
+
+/// "nemo (zarr), TP2 x PP2".
+std::string Describe(const Checkpoint& checkpoint);
+/// {"path", "format", "container", "layout"}.
+Value ToValue(std::string_view path, std::string_view format, std::string_view container,
+              const ParallelLayout& layout);
+
+/// Elements and bytes of all tensors.
+struct TensorTotals {
+  int64_t num_tensors = 0;
+  int64_t num_parameters = 0;
+  int64_t size_bytes = 0;
+};
+TensorTotals TotalsOf(const TensorSource& source);
+
+}  // namespace nemo

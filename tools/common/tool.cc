@@ -1,0 +1,164 @@
+#include "tools/common/tool.h"
+
+#include <csignal>
+#include <cstdio>
+
+#include "libcore/base/format.h"
+#include "libcore/base/json.h"
+#include "libcore/base/thread_pool.h"
+#include "tools/common/command_line.h"
+#include "tools/common/completion.h"
+#include "tools/common/exit_code.h"
+#include "tools/common/help.h"
+#include "tools/common/terminal.h"
+#include "tools/common/terminal_progress.h"
+
+namespace nemo {
+namespace {
+
+constexpr int64_t kMaxThreads = 4096;
+constexpr int kHelpWidth = 100;
+
+std::vector<Flag> AllFlags(const Tool& tool, CommonOptions* common) {
+  std::vector<Flag> flags;
+  for (const FlagGroup& group : tool.groups) {
+    flags.insert(flags.end(), group.flags.begin(), group.flags.end());
+  }
+  const FlagGroup shared = CommonFlags(common);
+  flags.insert(flags.end(), shared.flags.begin(), shared.flags.end());
+  return flags;
+}
+
+Status TakeOperands(const Tool& tool, const std::vector<std::string>& given) {
+  for (size_t i = 0; i < tool.operands.size(); ++i) {
+    if (i < given.size()) {
+      *tool.operands[i].value = given[i];
+    } else if (tool.operands[i].required) {
+      return InvalidArgument(Format("{} is missing", tool.operands[i].name));
+    }
+  }
+  if (given.size() > tool.operands.size()) {
+    return InvalidArgument(Format("unexpected argument '{}'", given[tool.operands.size()]));
+  }
+  return OkStatus();
+}
+
+/// Everything up to the tool's own work. `done`: help or a version was printed.
+Status Prepare(const Tool& tool, const std::vector<std::string>& args, CommonOptions* common,
+               bool* done) {
+  const std::vector<Flag> flags = AllFlags(tool, common);
+  NEMO_ASSIGN_OR_RETURN(CommandLine line, ParseCommandLine(flags, args));
+  *done = line.Has("help") || line.Has("version");
+  if (*done) {
+    const int width = std::min(kHelpWidth, TerminalWidth(stdout, kHelpWidth));
+    const std::string text = line.Has("help") ? HelpText(tool, width) : VersionText(tool);
+    std::fputs(text.c_str(), stdout);
+    return OkStatus();
+  }
+  if (line.Has("config")) {
+    NEMO_RETURN_IF_ERROR(MergeConfigFile(flags, line.flags["config"].back(), &line));
+  }
+  NEMO_RETURN_IF_ERROR(ApplyFlags(flags, line));
+  if (common->threads == 0) common->threads = AvailableCores();
+  return TakeOperands(tool, line.operands);
+}
+
+void InstallSignalHandlers() {
+  struct sigaction action = {};
+  action.sa_handler = RequestStop;
+  // The first signal asks; a second one does not ask.
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int Fail(const Tool& tool, const Status& status, bool usage) {
+  std::string line = Format("{} {}", Alarm(stderr, tool.name + ":"), status.message());
+  if (usage) line += Format(" ({} --help lists the flags)", tool.name);
+  std::fputs((line + "\n").c_str(), stderr);
+  return ExitCodeFor(status);
+}
+
+/// What was printed must have arrived: a result on a full disk is no result.
+Status FlushResults() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    return IoError("standard output: the results could not be written");
+  }
+  return OkStatus();
+}
+
+int Run(const Tool& tool, const CommonOptions& common) {
+  InstallSignalHandlers();
+  TerminalProgress progress(stderr, ProgressStyle(common.progress, common.quiet, stderr));
+  const Result<bool> answer = tool.run(Console(tool.name, common, progress));
+  if (!answer) {
+    std::fflush(stdout);
+    return Fail(tool, answer.error(), false);
+  }
+  if (const Status flushed = FlushResults(); !flushed.ok()) return Fail(tool, flushed, false);
+  return *answer ? kExitDone : kExitNo;
+}
+
+int PrintCompletion(const Tool& tool, const std::string& shell) {
+  CommonOptions common;
+  const auto script = CompletionScript(shell, tool.name, AllFlags(tool, &common));
+  if (!script) return Fail(tool, script.error(), true);
+  std::fputs(script->c_str(), stdout);
+  const Status flushed = FlushResults();
+  return flushed.ok() ? kExitDone : Fail(tool, flushed, false);
+}
+
+}  // namespace
+
+void Console::Print(std::string_view text) const {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void Console::PrintJson(const Value& value) const { Print(ToJson(value, 2) + "\n"); }
+
+void Console::Note(std::string_view text) const {
+  if (!options_.quiet) std::fputs(Format("{}: {}\n", tool_, text).c_str(), stderr);
+}
+
+void Console::Detail(std::string_view text) const {
+  if (verbose()) Note(text);
+}
+
+FlagGroup CommonFlags(CommonOptions* options) {
+  const std::vector<std::string> when = {"auto", "always", "never"};
+  return {"Common flags",
+          {
+              {.name = "help", .letter = 'h', .help = "this text", .set = SetSwitch(&options->help)},
+              {.name = "version", .help = "name and version", .set = SetSwitch(&options->version)},
+              {.name = "config", .value = "FILE.yaml",
+               .help = "flags from a file, one key per long flag name; flags given here win",
+               .set = SetText(&options->config)},
+              {.name = "json", .help = "the result as one JSON object on stdout",
+               .set = SetSwitch(&options->json)},
+              {.name = "quiet", .letter = 'q', .help = "no remarks and no progress on stderr",
+               .set = SetSwitch(&options->quiet)},
+              {.name = "verbose", .letter = 'v', .help = "more remarks on stderr",
+               .set = CountSwitch(&options->verbose)},
+              {.name = "progress", .value = "WHEN",
+               .help = "auto (default: when stderr is a terminal), always, never", .choices = when,
+               .set = SetChoice(&options->progress, when)},
+              {.name = "threads", .value = "N", .help = "default: the cores this process may use",
+               .set = SetInt(&options->threads, 1, kMaxThreads)},
+          }};
+}
+
+int Main(int argc, char** argv, Tool tool) {
+  const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
+  if (args.size() == 2 && args[0] == "completion") return PrintCompletion(tool, args[1]);
+  CommonOptions common;
+  bool done = false;
+  const Status prepared = Prepare(tool, args, &common, &done);
+  if (!prepared.ok()) return Fail(tool, prepared, true);
+  if (done) {
+    const Status flushed = FlushResults();
+    return flushed.ok() ? kExitDone : Fail(tool, flushed, false);
+  }
+  return Run(tool, common);
+}
+
+}  // namespace nemo

@@ -1,0 +1,29 @@
+// nemo-reshard: the same checkpoint, kind and container, in another parallel layout.
+#include "tools/common/shard_job.h"
+#include "tools/common/tool.h"
+
+namespace {
+
+nemo::Tool ReshardTool(nemo::ShardJob* job) {
+  nemo::Tool tool;
+  tool.name = "nemo-reshard";
+  tool.summary =
+      "Writes shard set SRC as DST in another parallel layout, of the same kind and in the same container. "
+      "There and back again gives the same bytes.";
+  tool.operands = {{"SRC", "a native shard set", &job->source},
+                   {"DST", "the directory to make", &job->destination}};
+  tool.groups = nemo::ShardJobFlags(job);
+  tool.example = "nemo-reshard shards-tp8-pp2 shards-tp16 --tp 16";
+  tool.run = [job](const nemo::Console& console) -> nemo::Result<bool> {
+    NEMO_RETURN_IF_ERROR(nemo::RunShardJob(*job, console));
+    return true;
+  };
+  return tool;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  nemo::ShardJob job;
+  return nemo::Main(argc, argv, ReshardTool(&job));
+}
