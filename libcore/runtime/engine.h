@@ -1,0 +1,113 @@
+// Engine: weights + KV cache; a batch of token positions in, scored rows of logits out. Prefill and decode are
+// one call. Ranks: rank = pp_rank * tp_size + tp_rank; each runs its stage's layers (docs/runtime.md).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "libcore/base/status.h"
+#include "libcore/layout/parallel_layout.h"
+#include "libcore/model/config.h"
+#include "libcore/runtime/arena.h"
+#include "libcore/runtime/backend.h"
+#include "libcore/runtime/communicator.h"
+#include "libcore/runtime/host_bridge.h"
+#include "libcore/runtime/kv_cache.h"
+#include "libcore/runtime/logit_head.h"
+#include "libcore/runtime/weights.h"
+
+namespace nemo {
+
+struct EngineOptions {
+  DTypeProfile profile = DTypeProfile::kMegatron;
+  int64_t max_step_tokens = 256;    ///< of one Forward; all buffers are sized by it
+  int64_t max_sequences = 8;        ///< slots of the KV cache
+  int64_t max_sequence_tokens = 0;  ///< of one sequence; 0: the model's max_position_embeddings
+  int64_t kv_pages = 0;             ///< per layer; 0: every slot can be full
+  int64_t logit_rows = 64;          ///< rows of logits in memory at once
+};
+
+/// Consecutive tokens of one sequence.
+struct SequenceStep {
+  int64_t slot = 0;                 ///< of the KV cache, reserved up to the last token
+  int64_t start = 0;                ///< position of token_ids[0]; earlier ones have been fed
+  std::vector<int32_t> token_ids;
+  int64_t num_logit_rows = 0;       ///< the last this many tokens want logits
+  std::vector<int32_t> targets;     ///< per such row a token whose logit is wanted, -1: none; or empty
+  int64_t num_whole_rows = 0;       ///< the last this many of the rows want all logits
+};
+
+struct Batch {
+  std::vector<SequenceStep> sequences;  ///< distinct slots
+};
+
+/// One per rank. Not thread-safe; refers to backend and world.
+class Engine {
+ public:
+  /// Collective over `world`. kInvalidArgument: the layout does not have world.size() ranks, or the options
+  /// make no sense. kIo: out of memory.
+  static Result<std::unique_ptr<Engine>> Create(const ModelConfig& config, const ParallelLayout& layout,
+                                                const EngineOptions& options, RankWeights weights,
+                                                Backend& backend, Communicator& world);
+
+  /// Runs `batch` through this rank's stage. Collective: every rank calls it with the same batch. Returns the
+  /// requested rows in order (sequences, then their rows) on each rank of the last stage, nothing elsewhere.
+  /// The same numbers for every batch, chunking and, where RankShape::invariant, layout.
+  /// kInvalidArgument: too many tokens, an id outside the vocabulary, a position that is not reserved.
+  Result<std::vector<LogitRow>> Forward(const Batch& batch);
+
+  KvCache& kv() { return kv_; }
+  Communicator& world() { return world_; }
+  const ModelConfig& config() const { return config_; }
+  const EngineOptions& options() const { return options_; }
+  const RankShape& shape() const { return weights_.shape; }
+  /// World rank that speaks for the last stage.
+  int last_stage_root() const { return static_cast<int>((shape().pp_size - 1) * shape().tp_size); }
+  int64_t weight_bytes() const { return weights_.size_bytes(); }
+
+ private:
+  Engine(const ModelConfig& config, const EngineOptions& options, RankWeights weights, Backend& backend,
+         Communicator& world, std::unique_ptr<Communicator> tp, KvCache kv);
+
+  Status AllocateBuffers();
+  Status CheckBatch(const Batch& batch) const;
+  Status UploadBatch(const Batch& batch);
+  Status EnterStage();
+  Status RunLayer(int64_t index);
+  Status Attend(int64_t index);
+  Status FeedForward(int64_t index);
+  /// x += pending update; then, if `weight`, h = norm(x).
+  Status AddAndNorm(const Buffer* weight, const Buffer* bias);
+  Status LeaveStage();
+  std::vector<LogitRequest> RequestsOf(const Batch& batch) const;
+
+  const ModelConfig config_;
+  const EngineOptions options_;
+  const RankWeights weights_;
+  Backend& backend_;
+  Communicator& world_;
+  std::unique_ptr<Communicator> tp_;
+  KvCache kv_;
+  HostBridge bridge_;
+  std::unique_ptr<LogitHead> head_;  // last stage
+  std::unique_ptr<Buffer> cos_, sin_;
+
+  // Of the step in progress.
+  int64_t num_tokens_ = 0;
+  enum class Pending { kNone, kAdd, kReplace } pending_ = Pending::kNone;  // what update_ does to x_
+
+  Arena arena_;                     // T = max_step_tokens
+  int32_t* token_ids_ = nullptr;    // [T]
+  int32_t* positions_ = nullptr;    // [T]
+  int32_t* sequence_of_ = nullptr;  // [T] slots
+  BF16* x_ = nullptr;               // [T, hidden] the residual stream
+  BF16* h_ = nullptr;               // [T, hidden]
+  BF16* qkv_ = nullptr;             // [T, qkv_columns]
+  BF16* attention_ = nullptr;       // [T, q heads * head_dim]
+  BF16* up_ = nullptr;              // [T, ffn]
+  float* update_ = nullptr;         // [T, hidden]
+};
+
+}  // namespace nemo

@@ -1,0 +1,47 @@
+// One rank's weights, taken straight from the canonical tensors of any readable checkpoint: the layout of the
+// files and the layout of the run have nothing to do with each other.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "libcore/base/progress.h"
+#include "libcore/base/status.h"
+#include "libcore/layout/parallel_layout.h"
+#include "libcore/model/config.h"
+#include "libcore/runtime/backend.h"
+#include "libcore/runtime/rank_shape.h"
+#include "libcore/tensor/source.h"
+
+namespace nemo {
+
+struct LayerWeights {
+  std::unique_ptr<Buffer> qkv_norm_weight, qkv_norm_bias;  ///< [hidden] bf16
+  std::unique_ptr<Buffer> fc1_norm_weight, fc1_norm_bias;  ///< [hidden] bf16
+  std::unique_ptr<PackedWeight> qkv;   ///< [q heads | k heads | v heads, hidden], 1 leaf
+  std::unique_ptr<PackedWeight> proj;  ///< [hidden, q heads], RankShape::proj_leaves
+  std::unique_ptr<PackedWeight> fc1;   ///< [ffn, hidden], 1 leaf
+  std::unique_ptr<PackedWeight> fc2;   ///< [hidden, ffn], RankShape::fc2_leaves
+};
+
+struct RankWeights {
+  RankShape shape;
+  std::unique_ptr<Buffer> embedding;  ///< [vocab.num_columns(), hidden] bf16; first stage, else null
+  std::vector<LayerWeights> layers;   ///< parallel to shape.layers
+  std::unique_ptr<Buffer> final_norm_weight, final_norm_bias;  ///< last stage
+  std::unique_ptr<PackedWeight> head;  ///< [vocab.num_columns(), hidden]; last stage, null without columns
+
+  int64_t size_bytes() const;
+};
+
+/// Reads and packs what `rank` computes with. Stored fp32 and fp16 become bf16 (RNE). With shared embeddings
+/// the head is the embedding. Reads with up to `threads` threads.
+/// Host memory beside the weights themselves: one tensor shard of this rank, plus 8 MiB per thread where the
+/// stored dtype is not bf16; freed before return.
+/// kInvalidArgument: ShapeOfRank. kCorruption, kNotFound: a tensor is absent, has another shape or a dtype
+/// that holds no weights.
+Result<RankWeights> LoadWeights(const TensorSource& canonical, const ModelConfig& config,
+                                const ParallelLayout& layout, int64_t rank, Backend& backend,
+                                int threads, Progress& progress);
+
+}  // namespace nemo
