@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "libcore/base/host_device.h"
 #include "libcore/base/status.h"
 
 namespace nemo {
@@ -22,20 +23,20 @@ Result<DType> ParseDType(std::string_view name);
 /// The bits of a bfloat16: the high half of a float.
 using BF16 = uint16_t;
 
-inline float FloatFromBF16(BF16 bits) {
+NEMO_HOST_DEVICE inline float FloatFromBF16(BF16 bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }
 
 /// Round to nearest, ties to even. NaN stays NaN (quiet, sign and high payload kept); overflow gives
 /// infinity, as IEEE 754 rounding does.
-inline BF16 BF16FromFloat(float value) {
+NEMO_HOST_DEVICE inline BF16 BF16FromFloat(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<BF16>((bits >> 16) | 0x0040u);
   return static_cast<BF16>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
 /// `value` after a round trip through bfloat16.
-inline float RoundToBF16(float value) { return FloatFromBF16(BF16FromFloat(value)); }
+NEMO_HOST_DEVICE inline float RoundToBF16(float value) { return FloatFromBF16(BF16FromFloat(value)); }
 
 /// Widens an IEEE half.
 float FloatFromF16(uint16_t bits);

@@ -1,0 +1,122 @@
+#include "kernels/cuda/device.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/cuda/kernels.h"
+#include "libcore/base/format.h"
+
+namespace nemo::cuda {
+namespace {
+
+std::string ErrorText(cudaError_t error) {
+  return Format("{} ({})", cudaGetErrorString(error), cudaGetErrorName(error));
+}
+
+}  // namespace
+
+Status CudaStatus(cudaError_t error, std::string_view call) {
+  if (error == cudaSuccess) return OkStatus();
+  cudaGetLastError();  // an error that can be forgotten must not answer for the next call
+  const std::string message = Format("{}: {}", call, ErrorText(error));
+  return error == cudaErrorMemoryAllocation ? IoError(message) : Unavailable(message);
+}
+
+DeviceBuffer::~DeviceBuffer() { cudaFree(data_); }
+
+Result<int> CountDevices() {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    return Unavailable(Format("no CUDA device: the driver reports {}", ErrorText(error)));
+  }
+  if (count == 0) return Unavailable("no CUDA device: the driver reports 0 devices");
+  return count;
+}
+
+Result<std::unique_ptr<Device>> Device::Open(int index) {
+  NEMO_ASSIGN_OR_RETURN(const int count, CountDevices());
+  if (index < 0 || index >= count) {
+    return InvalidArgument(Format("CUDA device {} was asked for, and the driver reports {}, counted from 0", index,
+                                  count));
+  }
+  cudaDeviceProp properties;
+  NEMO_RETURN_IF_ERROR(
+      CudaStatus(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
+  std::unique_ptr<Device> device(
+      new Device(index, Format("CUDA device {} ({})", index, properties.name),
+                 Format("sm_{}{}", properties.major, properties.minor)));
+  NEMO_RETURN_IF_ERROR(device->Start().At(device->name_));
+  return device;
+}
+
+Device::~Device() {
+  if (stream_ != nullptr) cudaStreamDestroy(stream_);
+}
+
+Status Device::Enter() const { return CudaStatus(cudaSetDevice(index_), "cudaSetDevice"); }
+
+Status Device::Start() {
+  NEMO_RETURN_IF_ERROR(Enter());
+  if (const Status code = CudaStatus(CheckMachineCode(), "cudaFuncGetAttributes"); !code.ok()) {
+    return Unavailable(Format("{}; this build may have no machine code for {}: configure with "
+                              "-DCMAKE_CUDA_ARCHITECTURES={}",
+                              code.message(), architecture_, architecture_.substr(3)));
+  }
+  return CudaStatus(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking),
+                    "cudaStreamCreateWithFlags");
+}
+
+Status Device::OutOfMemory(int64_t size_bytes) const {
+  size_t free_bytes = 0, total_bytes = 0;
+  NEMO_RETURN_IF_ERROR(CudaStatus(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo"));
+  return IoError(Format("{}: out of memory: {} more were asked for and {} of {} are free; use a smaller batch, "
+                        "fewer KV pages, or more ranks",
+                        name_, FormatBytes(size_bytes), FormatBytes(static_cast<int64_t>(free_bytes)),
+                        FormatBytes(static_cast<int64_t>(total_bytes))));
+}
+
+Result<std::unique_ptr<DeviceBuffer>> Device::Allocate(int64_t size_bytes) {
+  if (size_bytes < 0) {
+    return InvalidArgument(Format("cannot allocate a buffer of {} bytes", size_bytes));
+  }
+  NEMO_RETURN_IF_ERROR(Enter());
+  void* data = nullptr;
+  // An empty buffer has an address too.
+  const auto size = static_cast<size_t>(std::max<int64_t>(size_bytes, 1));
+  const Status allocated = CudaStatus(cudaMalloc(&data, size), "cudaMalloc");
+  if (allocated.code() == StatusCode::kIo) {
+    const Status reason = OutOfMemory(size_bytes);
+    return reason;
+  }
+  NEMO_RETURN_IF_ERROR(allocated.At(name_));
+  auto buffer = std::make_unique<DeviceBuffer>(data, size_bytes);
+  NEMO_RETURN_IF_ERROR(CudaStatus(cudaMemsetAsync(data, 0, size, stream_), "cudaMemsetAsync"));
+  return buffer;
+}
+
+Status Device::Upload(void* device, std::span<const std::byte> host) {
+  if (host.empty()) return OkStatus();
+  NEMO_RETURN_IF_ERROR(Enter());
+  NEMO_RETURN_IF_ERROR(CudaStatus(
+      cudaMemcpyAsync(device, host.data(), host.size(), cudaMemcpyHostToDevice, stream_),
+      "cudaMemcpyAsync to the device"));
+  return Synchronize();
+}
+
+Status Device::Download(std::span<std::byte> host, const void* device) {
+  if (host.empty()) return OkStatus();
+  NEMO_RETURN_IF_ERROR(Enter());
+  NEMO_RETURN_IF_ERROR(CudaStatus(
+      cudaMemcpyAsync(host.data(), device, host.size(), cudaMemcpyDeviceToHost, stream_),
+      "cudaMemcpyAsync from the device"));
+  return Synchronize();
+}
+
+Status Device::Synchronize() {
+  NEMO_RETURN_IF_ERROR(Enter());
+  return CudaStatus(cudaStreamSynchronize(stream_), "cudaStreamSynchronize").At(name_);
+}
+
+}  // namespace nemo::cuda

@@ -1,0 +1,72 @@
+// One device as the backend uses it: errors as Status, memory, a stream.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "libcore/base/status.h"
+#include "libcore/runtime/backend.h"
+
+namespace nemo::cuda {
+
+/// OK, or kUnavailable (kIo when memory ran out) with the failed call's name and the runtime's words.
+Status CudaStatus(cudaError_t error, std::string_view call);
+
+/// Memory of a device, freed with the object.
+class DeviceBuffer final : public Buffer {
+ public:
+  DeviceBuffer(void* data, int64_t size_bytes) : data_(data), size_bytes_(size_bytes) {}
+  ~DeviceBuffer() override;
+  DeviceBuffer(const DeviceBuffer&) = delete;
+  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
+
+  void* data() override { return data_; }
+  const void* data() const override { return data_; }
+  int64_t size_bytes() const override { return size_bytes_; }
+
+ private:
+  void* data_;
+  int64_t size_bytes_;
+};
+
+/// A device and a stream on it. Which thread calls does not matter; one at a time.
+class Device {
+ public:
+  /// kUnavailable: no device, or none of this build's machine code runs on it. kInvalidArgument: no such index.
+  static Result<std::unique_ptr<Device>> Open(int index);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  /// Makes this the calling thread's device: what every use of the runtime begins with.
+  Status Enter() const;
+  /// Zeroed. kIo: out of memory, with the size. kInvalidArgument: a negative size.
+  Result<std::unique_ptr<DeviceBuffer>> Allocate(int64_t size_bytes);
+  /// Both wait for the copy, and so for all that the stream was given before.
+  Status Upload(void* device, std::span<const std::byte> host);
+  Status Download(std::span<std::byte> host, const void* device);
+  Status Synchronize();
+
+  cudaStream_t stream() const { return stream_; }
+  /// "sm_90": the architecture of the device, not of the code that was compiled for it.
+  const std::string& architecture() const { return architecture_; }
+
+ private:
+  Device(int index, std::string name, std::string architecture)
+      : index_(index), name_(std::move(name)), architecture_(std::move(architecture)) {}
+  Status Start();
+  Status OutOfMemory(int64_t size_bytes) const;
+
+  int index_;
+  std::string name_, architecture_;
+  cudaStream_t stream_ = nullptr;
+};
+
+/// Number of devices. kUnavailable: none, with the driver's words.
+Result<int> CountDevices();
+
+}  // namespace nemo::cuda

@@ -1,0 +1,85 @@
+// Maximum, its lowest id and the sum of exponentials of each vocabulary chunk. A block per row and chunk; the
+// sum's order is part of the contract, so one thread adds what all have computed.
+#include "kernels/cuda/kernels.h"
+#include "kernels/cuda/launch.cuh"
+#include "libcore/runtime/math.h"
+
+namespace nemo::cuda {
+namespace {
+
+constexpr int kThreads = 128;
+constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+
+/// A logit and its column, kNone while nothing above -inf was seen.
+struct Best {
+  float max;
+  int64_t column;
+};
+
+__device__ Best BetterOf(Best a, Best b) {
+  if (b.max > a.max) return b;
+  return b.max == a.max && b.column < a.column ? b : a;
+}
+
+__device__ Best FindBest(const float* logits, int64_t count, Best* shared) {
+  Best best{-std::numeric_limits<float>::infinity(), kNone};
+  for (int64_t i = threadIdx.x; i < count; i += kThreads) {
+    if (logits[i] > best.max) best = {logits[i], i};
+  }
+  shared[threadIdx.x] = best;
+  for (int half = kThreads / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) {
+      shared[threadIdx.x] = BetterOf(shared[threadIdx.x], shared[threadIdx.x + half]);
+    }
+  }
+  __syncthreads();
+  return shared[0];
+}
+
+/// The sum of exp(logit - base) in order; valid in thread 0.
+__device__ float SumExp(const float* logits, int64_t count, float base, float* shared) {
+  float sum = 0.0f;
+  for (int64_t begin = 0; begin < count; begin += kThreads) {
+    const int64_t i = begin + threadIdx.x;
+    if (i < count) shared[threadIdx.x] = ExpF32(logits[i] - base);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      const int64_t rest = count - begin;
+      const int size = rest < kThreads ? static_cast<int>(rest) : kThreads;
+      for (int t = 0; t < size; ++t) sum += shared[t];
+    }
+    __syncthreads();
+  }
+  return sum;
+}
+
+__global__ void HeadStatsKernel(HeadStatsArgs args) {
+  __shared__ Best bests[kThreads];
+  __shared__ float terms[kThreads];
+  const int64_t num_chunks = args.num_columns / args.chunk_columns;
+  const int64_t row = blockIdx.x / num_chunks;
+  const int64_t chunk = blockIdx.x % num_chunks;
+  const int64_t first_id = args.column_begin + chunk * args.chunk_columns;
+  const int64_t in_vocab = args.vocab_size - first_id;
+  const int64_t count =
+      in_vocab < 0 ? 0 : (in_vocab < args.chunk_columns ? in_vocab : args.chunk_columns);
+  const float* logits = args.logits + row * args.num_columns + chunk * args.chunk_columns;
+
+  const Best best = FindBest(logits, count, bests);
+  // Logits of -inf throughout weigh nothing; -inf - (-inf) would be NaN.
+  const float sum = SumExp(logits, count, best.column == kNone ? 0.0f : best.max, terms);
+  if (threadIdx.x == 0) {
+    const int32_t id = best.column == kNone ? -1 : static_cast<int32_t>(first_id + best.column);
+    args.out[row * num_chunks + chunk] = ChunkStats{best.max, sum, id};
+  }
+}
+
+}  // namespace
+
+cudaError_t LaunchHeadStats(const HeadStatsArgs& args, cudaStream_t stream) {
+  const int64_t num_chunks = args.num_columns / args.chunk_columns;
+  return Launch(HeadStatsKernel, args, args.num_rows * num_chunks, kThreads, 0, stream);
+}
+
+}  // namespace nemo::cuda
