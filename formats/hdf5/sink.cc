@@ -178,9 +178,10 @@ Status Sink::WriteChecksums(const std::vector<SinkTensor>& tensors,
     const std::string& name = tensor.spec.name;
     const std::string& checksum = checksums.at(name);
     const Handle type = TextType(checksum.size());
-    const Handle attribute(
-        H5Aopen_by_name(file.get(), name.c_str(), kChecksumAttribute, H5P_DEFAULT, H5P_DEFAULT),
-        H5Aclose);
+    // H5Aopen_by_name is no shortcut: with the dataset closed, 1.10.8 loses the attribute it
+    // opened.
+    const Handle dataset(H5Dopen2(file.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
+    const Handle attribute(H5Aopen(dataset.get(), kChecksumAttribute, H5P_DEFAULT), H5Aclose);
     if (!attribute.ok() || H5Awrite(attribute.get(), type.get(), checksum.data()) < 0) {
       return LibraryError(StatusCode::kIo, Format("{}: checksum of {}", temporary_path(), name));
     }

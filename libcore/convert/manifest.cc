@@ -178,19 +178,16 @@ Result<ManifestShard> ParseShard(const Value& value, const TensorSpec& spec) {
 Result<ManifestTensor> ParseTensor(const Value& value) {
   ManifestTensor tensor;
   NEMO_ASSIGN_OR_RETURN(tensor.spec.name, value.GetString("name"));
-  const std::string place = "tensor " + tensor.spec.name;
   NEMO_ASSIGN_OR_RETURN(tensor.spec.shape, value.GetIntList("shape"));
   NEMO_ASSIGN_OR_RETURN(const std::string dtype, value.GetString("dtype"));
   NEMO_ASSIGN_OR_RETURN(tensor.spec.dtype, ParseDType(dtype));
   NEMO_RETURN_IF_ERROR(CheckSpec(tensor.spec));
   NEMO_ASSIGN_OR_RETURN(const std::string rule, value.GetString("shard_rule"));
-  const auto parsed_rule = ParseShardRule(rule);
-  if (!parsed_rule) return Corruption(Format("{}: {}", place, parsed_rule.error().message()));
-  tensor.rule = *parsed_rule;
+  NEMO_ASSIGN_OR_RETURN(tensor.rule, ParseShardRule(rule));
   NEMO_ASSIGN_OR_RETURN(const Value::Array* shards, value.GetArray("shards"));
   for (const Value& item : *shards) {
     auto shard = ParseShard(item, tensor.spec);
-    if (!shard) return shard.error().At(Format("{}: shard {}", place, tensor.shards.size()));
+    if (!shard) return shard.error().At(Format("shard {}", tensor.shards.size()));
     tensor.shards.push_back(std::move(shard).value());
   }
   return tensor;
@@ -275,7 +272,13 @@ Result<Manifest> Parse(std::string_view json_text) {
   NEMO_ASSIGN_OR_RETURN(manifest.files, ParseFiles(*files));
   NEMO_ASSIGN_OR_RETURN(const Value::Array* tensors, root.GetArray("tensors"));
   for (const Value& value : *tensors) {
-    NEMO_ASSIGN_OR_RETURN(ManifestTensor tensor, ParseTensor(value));
+    auto parsed = ParseTensor(value);
+    if (!parsed) {
+      const auto name = value.GetString("name");
+      return parsed.error().At(
+          Format("tensors[{}] {}", manifest.tensors.size(), name ? *name : std::string()));
+    }
+    ManifestTensor tensor = std::move(parsed).value();
     if (!manifest.tensors.empty() && tensor.spec.name <= manifest.tensors.back().spec.name) {
       return Corruption(Format("tensor {} stands behind {}: names must ascend", tensor.spec.name,
                                manifest.tensors.back().spec.name));
