@@ -1,0 +1,286 @@
+#include "kernels/comm/mpi_comm.h"
+
+#include <cstdlib>
+
+#include "libcore/base/format.h"
+
+#ifdef NEMO_MPI
+// The C++ interface of old is not wanted.
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
+#include <mpi.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "kernels/comm/backoff.h"
+#include "kernels/comm/message_comm.h"
+#endif
+
+namespace nemo {
+
+bool LaunchedByMpi() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}) {
+    if (std::getenv(name) != nullptr) return true;
+  }
+  return false;
+}
+
+#ifdef NEMO_MPI
+namespace {
+
+constexpr int64_t kMaxMessageBytes = int64_t{1} << 30;  // MPI counts are int
+constexpr int kExitPeer = 4;                            // the tools' exit code for devices and peers
+
+Status MpiError(std::string_view what, int code) {
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  return Unavailable(Format("{}: {}", what, std::string_view(text, length)));
+}
+
+/// The process's part in the MPI world: whether it was aborted, and how the others hear of it. A reason
+/// travels as a message on a communicator of its own, which every waiting rank looks at.
+class World {
+ public:
+  static World& Get() {
+    static auto* world = new World;  // outlives the handlers that run at exit
+    return *world;
+  }
+
+  /// Starts MPI unless it runs.
+  Status Start() {
+    if (control_ != MPI_COMM_NULL) return OkStatus();
+    int provided = 0;
+    if (const int code = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided)) {
+      return MpiError("MPI does not start", code);
+    }
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    if (const int code = MPI_Comm_dup(MPI_COMM_WORLD, &control_)) {
+      return MpiError("MPI_Comm_dup", code);
+    }
+    std::atexit([] { World::Get().Finalize(kExitPeer); });
+    if (provided < MPI_THREAD_SERIALIZED) {
+      return Unavailable("this MPI does not allow calls from threads other than the main one; "
+                         "it must be built with MPI_THREAD_SERIALIZED");
+    }
+    return OkStatus();
+  }
+
+  void Abort(const std::string& reason) {
+    if (is_aborted_) return;
+    is_aborted_ = true;
+    reason_ = reason;
+    int rank = 0, size = 0;
+    MPI_Comm_rank(control_, &rank);
+    MPI_Comm_size(control_, &size);
+    std::vector<MPI_Request> requests;
+    for (int peer = 0; peer < size; ++peer) {
+      if (peer == rank) continue;
+      MPI_Isend(reason_.data(), static_cast<int>(reason_.size()), MPI_CHAR, peer, 0, control_,
+                &requests.emplace_back());
+    }
+    // The text is short, so it leaves at once; a peer that is gone must not keep this one waiting.
+    int all_sent = 0;
+    for (int i = 0; i < 100 && all_sent == 0; ++i) {
+      MPI_Testall(static_cast<int>(requests.size()), requests.data(), &all_sent,
+                  MPI_STATUSES_IGNORE);
+      if (all_sent == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  Status CheckAlive() {
+    if (!is_aborted_) ReadReason();
+    return is_aborted_ ? Unavailable(reason_) : OkStatus();
+  }
+
+  void Finalize(int exit_code) {
+    int is_finalized = 0;
+    MPI_Finalized(&is_finalized);
+    if (control_ == MPI_COMM_NULL || is_finalized != 0) return;
+    if (is_aborted_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      MPI_Abort(MPI_COMM_WORLD, exit_code);
+    }
+    MPI_Finalize();
+  }
+
+ private:
+  void ReadReason() {
+    int is_there = 0;
+    MPI_Status status;
+    if (MPI_Iprobe(MPI_ANY_SOURCE, 0, control_, &is_there, &status) != MPI_SUCCESS || !is_there) {
+      return;
+    }
+    int length = 0;
+    MPI_Get_count(&status, MPI_CHAR, &length);
+    reason_.resize(length);
+    MPI_Recv(reason_.data(), length, MPI_CHAR, status.MPI_SOURCE, 0, control_, MPI_STATUS_IGNORE);
+    is_aborted_ = true;
+  }
+
+  MPI_Comm control_ = MPI_COMM_NULL;
+  bool is_aborted_ = false;
+  std::string reason_;
+};
+
+/// Its MPI communicator is not freed before MPI_Finalize: freeing is collective, and a rank that leaves
+/// because of an error must not wait for the others.
+class MpiComm final : public MessageComm {
+ public:
+  MpiComm(MPI_Comm comm, int64_t deadline_ms) : MessageComm(deadline_ms), comm_(comm) {
+    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(comm_, &rank_);
+    MPI_Comm_size(comm_, &size_);
+    MPI_Group mine, all;
+    MPI_Comm_group(comm_, &mine);
+    MPI_Comm_group(MPI_COMM_WORLD, &all);
+    std::vector<int> ranks(size_);
+    for (int rank = 0; rank < size_; ++rank) ranks[rank] = rank;
+    world_ranks_.resize(size_);
+    MPI_Group_translate_ranks(mine, size_, ranks.data(), all, world_ranks_.data());
+    MPI_Group_free(&mine);
+    MPI_Group_free(&all);
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  void Abort(const std::string& reason) override { World::Get().Abort(reason); }
+
+  Result<std::unique_ptr<Communicator>> Split(int color, int key) override {
+    // Creating a group by its members involves only them, after an exchange that has a deadline.
+    NEMO_ASSIGN_OR_RETURN(const std::vector<int> members, SplitMembers(color, key));
+    MPI_Group all, mine;
+    MPI_Comm_group(comm_, &all);
+    MPI_Group_incl(all, static_cast<int>(members.size()), members.data(), &mine);
+    MPI_Comm child = MPI_COMM_NULL;
+    const int code = MPI_Comm_create_group(comm_, mine, 0, &child);
+    MPI_Group_free(&mine);
+    MPI_Group_free(&all);
+    if (code != MPI_SUCCESS) return Fail(MpiError("split", code).message());
+    return std::unique_ptr<Communicator>(std::make_unique<MpiComm>(child, deadline_ms()));
+  }
+
+ protected:
+  Status CheckAlive() override { return World::Get().CheckAlive(); }
+
+  Status Transfer(const Exchange& exchange) override {
+    Exchange piece = exchange;
+    const auto cut = [](auto bytes, size_t begin) {
+      begin = std::min(begin, bytes.size());
+      return bytes.subspan(begin, std::min<size_t>(kMaxMessageBytes, bytes.size() - begin));
+    };
+    const size_t total = std::max(exchange.out.size(), exchange.in.size());
+    for (size_t begin = 0; begin == 0 || begin < total; begin += kMaxMessageBytes) {
+      piece.out = cut(exchange.out, begin);
+      piece.in = cut(exchange.in, begin);
+      if (begin > 0 && piece.out.empty()) piece.to = kNobody;
+      if (begin > 0 && piece.in.empty()) piece.from = kNobody;
+      NEMO_RETURN_IF_ERROR(TransferPiece(piece));
+    }
+    return OkStatus();
+  }
+
+ private:
+  enum { kReceive, kSend };
+
+  Status TransferPiece(const Exchange& exchange) {
+    MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    int code = MPI_SUCCESS;
+    if (exchange.from != kNobody) {
+      code = MPI_Irecv(exchange.in.data(), static_cast<int>(exchange.in.size()), MPI_BYTE,
+                       exchange.from, 0, comm_, &requests[kReceive]);
+    }
+    if (code == MPI_SUCCESS && exchange.to != kNobody) {
+      code = MPI_Isend(exchange.out.data(), static_cast<int>(exchange.out.size()), MPI_BYTE,
+                       exchange.to, 0, comm_, &requests[kSend]);
+    }
+    Status status = code == MPI_SUCCESS
+                        ? Wait(exchange, requests)
+                        : Fail(MpiError(Format("{}: rank {}", exchange.operation, WorldRank(rank_)), code)
+                                   .message());
+    if (!status.ok()) GiveUp(requests);
+    return status;
+  }
+
+  Status Wait(const Exchange& exchange, MPI_Request (&requests)[2]) {
+    for (Backoff backoff;; backoff.Pause()) {
+      int is_received = 0, is_sent = 0;
+      MPI_Status arrival;
+      const bool receives = requests[kReceive] != MPI_REQUEST_NULL;
+      if (const int code = MPI_Test(&requests[kReceive], &is_received, &arrival)) {
+        return FailReceive(exchange, MpiError("message refused", code).message());
+      }
+      if (receives && is_received != 0) NEMO_RETURN_IF_ERROR(CheckSize(exchange, arrival));
+      if (const int code = MPI_Test(&requests[kSend], &is_sent, MPI_STATUS_IGNORE)) {
+        return Fail(MpiError(Format("{}: rank {} cannot send to rank {}", exchange.operation,
+                                    WorldRank(rank_), WorldRank(exchange.to)), code).message());
+      }
+      if (is_received != 0 && is_sent != 0) return OkStatus();
+      NEMO_RETURN_IF_ERROR(CheckAlive());
+      if (Clock::now() < exchange.deadline) continue;
+      const int peer = WorldRank(is_received != 0 ? exchange.to : exchange.from);
+      return Fail(LateText(exchange, is_received == 0, WorldRank(rank_), peer));
+    }
+  }
+
+  Status CheckSize(const Exchange& exchange, const MPI_Status& arrival) {
+    int size = 0;
+    MPI_Get_count(&arrival, MPI_BYTE, &size);
+    if (static_cast<size_t>(size) == exchange.in.size()) return OkStatus();
+    return FailReceive(exchange, Format("it sent {}", size));
+  }
+
+  Status FailReceive(const Exchange& exchange, std::string_view why) {
+    return Fail(Format("{}: rank {} expected {} bytes from rank {}: {}; their programs or layouts differ",
+                       exchange.operation, WorldRank(rank_), exchange.in.size(),
+                       WorldRank(exchange.from), why));
+  }
+
+  Status Fail(const std::string& reason) {
+    Abort(reason);
+    return CheckAlive();
+  }
+
+  /// The world is aborted and MPI is not called again, so a send left behind does no harm.
+  static void GiveUp(MPI_Request (&requests)[2]) {
+    if (requests[kReceive] != MPI_REQUEST_NULL) MPI_Cancel(&requests[kReceive]);
+    for (MPI_Request& request : requests) {
+      if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+    }
+  }
+
+  int WorldRank(int rank) const { return world_ranks_[rank]; }
+
+  MPI_Comm comm_;
+  int rank_ = 0, size_ = 1;
+  std::vector<int> world_ranks_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Communicator>> MakeMpiWorld(const CommOptions& options) {
+  NEMO_RETURN_IF_ERROR(World::Get().Start());
+  MPI_Comm comm = MPI_COMM_NULL;
+  if (const int code = MPI_Comm_dup(MPI_COMM_WORLD, &comm)) return MpiError("MPI_Comm_dup", code);
+  return std::unique_ptr<Communicator>(std::make_unique<MpiComm>(comm, options.deadline_ms));
+}
+
+void FinalizeMpi(int exit_code) { World::Get().Finalize(exit_code); }
+
+#else
+
+Result<std::unique_ptr<Communicator>> MakeMpiWorld(const CommOptions&) {
+  return Unsupported("this build has no MPI; build with an MPI installed, or run all ranks as threads of "
+                     "one process by starting the tool without a launcher");
+}
+
+void FinalizeMpi(int) {}
+
+#endif
+
+}  // namespace nemo

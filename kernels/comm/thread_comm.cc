@@ -1,0 +1,198 @@
+#include "kernels/comm/thread_comm.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "kernels/comm/backoff.h"
+#include "kernels/comm/message_comm.h"
+#include "libcore/base/check.h"
+#include "libcore/base/format.h"
+
+namespace nemo {
+namespace {
+
+/// What all groups of one world share.
+class World {
+ public:
+  void Abort(const std::string& reason) {
+    const std::lock_guard lock(mutex_);
+    if (is_aborted_.load(std::memory_order_relaxed)) return;
+    reason_ = reason;
+    is_aborted_.store(true, std::memory_order_release);
+  }
+  Status CheckAlive() {
+    if (!is_aborted_.load(std::memory_order_acquire)) return OkStatus();
+    const std::lock_guard lock(mutex_);
+    return Unavailable(reason_);
+  }
+
+ private:
+  std::atomic<bool> is_aborted_{false};
+  std::mutex mutex_;
+  std::string reason_;
+};
+
+/// A message lies on the sender's stack until the receiver has copied it or the sender takes it back.
+struct Message {
+  std::span<const std::byte> data;
+  std::atomic<bool> is_done{false};
+};
+
+class Group {
+ public:
+  Group(std::shared_ptr<World> world, std::vector<int> world_ranks)
+      : world_(std::move(world)),
+        world_ranks_(std::move(world_ranks)),
+        slots_(world_ranks_.size() * world_ranks_.size()),
+        has_left_(world_ranks_.size()) {}
+
+  World& world() { return *world_; }
+  int size() const { return static_cast<int>(world_ranks_.size()); }
+  int WorldRank(int rank) const { return world_ranks_[rank]; }
+  std::atomic<Message*>& Slot(int from, int to) { return slots_[from * size() + to]; }
+  std::atomic<bool>& HasLeft(int rank) { return has_left_[rank]; }
+
+  /// The group of `members` (ranks of this one) that the `index`-th Split makes for `color`: the first
+  /// member to come creates it, the last takes it out of the table.
+  std::shared_ptr<Group> Child(int64_t index, int color, const std::vector<int>& members) {
+    const std::lock_guard lock(mutex_);
+    auto& [group, num_taken] = children_[{index, color}];
+    if (group == nullptr) {
+      std::vector<int> world_ranks;
+      for (int member : members) world_ranks.push_back(WorldRank(member));
+      group = std::make_shared<Group>(world_, std::move(world_ranks));
+    }
+    std::shared_ptr<Group> child = group;
+    if (++num_taken == members.size()) children_.erase({index, color});
+    return child;
+  }
+
+ private:
+  std::shared_ptr<World> world_;
+  std::vector<int> world_ranks_;
+  std::vector<std::atomic<Message*>> slots_;
+  std::vector<std::atomic<bool>> has_left_;
+  std::mutex mutex_;
+  std::map<std::pair<int64_t, int>, std::pair<std::shared_ptr<Group>, size_t>> children_;
+};
+
+class ThreadComm final : public MessageComm {
+ public:
+  ThreadComm(std::shared_ptr<Group> group, int rank, int64_t deadline_ms)
+      : MessageComm(deadline_ms), group_(std::move(group)), rank_(rank) {}
+  ~ThreadComm() override { group_->HasLeft(rank_).store(true, std::memory_order_release); }
+
+  int rank() const override { return rank_; }
+  int size() const override { return group_->size(); }
+  void Abort(const std::string& reason) override { group_->world().Abort(reason); }
+
+  Result<std::unique_ptr<Communicator>> Split(int color, int key) override {
+    NEMO_ASSIGN_OR_RETURN(const std::vector<int> members, SplitMembers(color, key));
+    std::shared_ptr<Group> child = group_->Child(num_splits_++, color, members);
+    const int rank = static_cast<int>(
+        std::find(members.begin(), members.end(), rank_) - members.begin());
+    return std::unique_ptr<Communicator>(
+        std::make_unique<ThreadComm>(std::move(child), rank, deadline_ms()));
+  }
+
+ protected:
+  Status CheckAlive() override { return group_->world().CheckAlive(); }
+
+  Status Transfer(const Exchange& exchange) override {
+    Message message{.data = exchange.out};
+    bool sent = exchange.to == kNobody;
+    bool received = exchange.from == kNobody;
+    if (!sent) {
+      group_->Slot(rank_, exchange.to).store(&message, std::memory_order_release);
+    }
+    Status status = CheckAlive();
+    for (Backoff backoff; status.ok() && !(sent && received); backoff.Pause()) {
+      // Whether the peers have left is asked first: what they did before they left is then visible.
+      const bool can_go_on = HasPeers(exchange, sent, received);
+      if (!received) status = TryReceive(exchange, received);
+      if (!sent) sent = message.is_done.load(std::memory_order_acquire);
+      if (!status.ok() || (sent && received)) break;
+      status = CheckWait(exchange, can_go_on, received);
+    }
+    if (!sent) TakeBack(exchange.to, message);
+    return status;
+  }
+
+ private:
+  bool HasPeers(const Exchange& exchange, bool sent, bool received) {
+    const auto is_here = [&](int peer) {
+      return !group_->HasLeft(peer).load(std::memory_order_acquire);
+    };
+    return (sent || is_here(exchange.to)) && (received || is_here(exchange.from));
+  }
+
+  /// Copies the message if it is there.
+  Status TryReceive(const Exchange& exchange, bool& received) {
+    Message* message =
+        group_->Slot(exchange.from, rank_).exchange(nullptr, std::memory_order_acquire);
+    if (message == nullptr) return OkStatus();
+    const size_t size = message->data.size();
+    if (size == exchange.in.size() && size > 0) {
+      std::memcpy(exchange.in.data(), message->data.data(), size);
+    }
+    message->is_done.store(true, std::memory_order_release);  // from here on it is the sender's again
+    received = true;
+    if (size == exchange.in.size()) return OkStatus();
+    return Fail(Format("{}: rank {} expected {} bytes and rank {} sent {}; their programs or layouts differ",
+                       exchange.operation, WorldRank(rank_), exchange.in.size(),
+                       WorldRank(exchange.from), size));
+  }
+
+  /// Whether waiting on still makes sense.
+  Status CheckWait(const Exchange& exchange, bool can_go_on, bool received) {
+    NEMO_RETURN_IF_ERROR(CheckAlive());
+    const int peer = WorldRank(received ? exchange.to : exchange.from);
+    if (!can_go_on) {
+      return Fail(Format("{}: a peer of rank {} left the group before the operation was done (rank {})",
+                         exchange.operation, WorldRank(rank_), peer));
+    }
+    if (Clock::now() < exchange.deadline) return OkStatus();
+    return Fail(LateText(exchange, !received, WorldRank(rank_), peer));
+  }
+
+  Status Fail(const std::string& reason) {
+    Abort(reason);
+    return CheckAlive();
+  }
+
+  /// Makes sure that nobody reads the message any more.
+  void TakeBack(int to, Message& message) {
+    Message* expected = &message;
+    if (group_->Slot(rank_, to).compare_exchange_strong(expected, nullptr)) return;
+    while (!message.is_done.load(std::memory_order_acquire)) sched_yield();  // a copy is under way
+  }
+
+  int WorldRank(int rank) const { return group_->WorldRank(rank); }
+
+  std::shared_ptr<Group> group_;
+  int rank_;
+  int64_t num_splits_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Communicator>> MakeThreadGroup(int size, const CommOptions& options) {
+  NEMO_CHECK(size >= 1);
+  std::vector<int> ranks(size);
+  for (int rank = 0; rank < size; ++rank) ranks[rank] = rank;
+  const auto group = std::make_shared<Group>(std::make_shared<World>(), std::move(ranks));
+  std::vector<std::unique_ptr<Communicator>> comms;
+  for (int rank = 0; rank < size; ++rank) {
+    comms.push_back(std::make_unique<ThreadComm>(group, rank, options.deadline_ms));
+  }
+  return comms;
+}
+
+std::unique_ptr<Communicator> MakeSelf() { return std::move(MakeThreadGroup(1).front()); }
+
+}  // namespace nemo

@@ -1,0 +1,216 @@
+// Paged causal attention of some tokens of one sequence against one key-value head, over a vector type V of
+// 16 floats (see isa.h). A page of keys becomes a weight panel, so the scores of all rows (token x query head of
+// the group) are one small product; each element still sees its own order of operations only.
+#pragma once
+
+#include <limits>
+
+#include "kernels/cpu/attention_scratch.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu/linear_kernel.h"
+
+namespace nemo::cpu {
+
+template <class V>
+float ExpOne(float x) {
+  float lanes[16];
+  V::Store(lanes, V::Exp(V::Set(x)));
+  return lanes[0];
+}
+
+/// Weights of one row from its scores, and the row's running maximum and sum.
+template <class V>
+void SoftmaxRow(AttentionScratch& s, int64_t row, float scale) {
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  float* scores = s.scores + row * kPageTokens;
+  const int64_t count = s.counts[row];
+  auto page_max = V::Set(kLowest);
+  for (int64_t i = 0; i < kPageTokens; i += 16) {
+    V::Store(scores + i, V::Mul(V::Load(scores + i), V::Set(scale)));
+  }
+  for (int64_t i = count; i < kPageTokens; ++i) scores[i] = kLowest;
+  for (int64_t i = 0; i < kPageTokens; i += 16) page_max = V::Max(V::Load(scores + i), page_max);
+  float lanes[16];
+  V::Store(lanes, page_max);
+  float max = s.max[row];
+  for (float lane : lanes) {
+    if (lane > max) max = lane;
+  }
+  s.keep[row] = ExpOne<V>(s.max[row] - max);
+  for (int64_t i = 0; i < kPageTokens; i += 16) {
+    V::Store(scores + i, V::Exp(V::Sub(V::Load(scores + i), V::Set(max))));
+  }
+  float page_sum = 0.0f;
+  for (int64_t i = 0; i < count; ++i) page_sum += scores[i];
+  for (int64_t i = 0; i < kPageTokens; i += 16) {
+    V::Store(scores + i, V::RoundToBF16(V::Load(scores + i)));
+  }
+  s.sum[row] = s.sum[row] * s.keep[row] + page_sum;
+  s.max[row] = max;
+}
+
+/// acc = acc * keep + weights * values for R rows that see the same tokens, and C vectors of dimensions.
+template <class V, int R, int C>
+void WeighValues(const AttentionScratch& s, int64_t row, const BF16* values, int64_t head_dim,
+                 int64_t first) {
+  using F = typename V::F;
+  const int64_t n = head_dim - first;
+  F acc[R][C];
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; ++c) {
+      const float* from = s.acc + (row + r) * s.padded_dim + first + 16 * c;
+      acc[r][c] = V::Mul(V::Load(from), V::Set(s.keep[row + r]));
+    }
+  }
+  const float* weights = s.scores + row * kPageTokens;
+  const int64_t count = s.counts[row];
+  for (int64_t token = 0; token < count; ++token) {
+    F value[C];
+    for (int c = 0; c < C; ++c) {
+      value[c] = V::LoadBF16(values + token * head_dim + first + 16 * c, n - 16 * c);
+    }
+    for (int r = 0; r < R; ++r) {
+      const F weight = V::Set(weights[r * kPageTokens + token]);
+      for (int c = 0; c < C; ++c) acc[r][c] = V::Fma(weight, value[c], acc[r][c]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; ++c) {
+      V::Store(s.acc + (row + r) * s.padded_dim + first + 16 * c, acc[r][c]);
+    }
+  }
+}
+
+/// WeighValues over all dimensions for `rows` <= V::kRows.
+template <class V, int R = V::kRows>
+void WeighRows(int64_t rows, const AttentionScratch& s, int64_t row, const BF16* values,
+               int64_t head_dim) {
+  if (rows == R) {
+    int64_t first = 0;
+    for (; first + 16 * V::kColumns <= head_dim; first += 16 * V::kColumns) {
+      WeighValues<V, R, V::kColumns>(s, row, values, head_dim, first);
+    }
+    for (; first < head_dim; first += 16) WeighValues<V, R, 1>(s, row, values, head_dim, first);
+  } else if constexpr (R > 1) {
+    WeighRows<V, R - 1>(rows, s, row, values, head_dim);
+  }
+}
+
+/// Takes in one page: the rows' counts are set, keys packed, scores are zero.
+template <class V>
+void AddPage(AttentionScratch& s, const AttentionArgs& args, const BF16* values) {
+  for (int64_t row = 0; row < s.num_rows; row += V::kRows) {
+    const int64_t rows = s.num_rows - row < V::kRows ? s.num_rows - row : V::kRows;
+    DotRows<V>(rows, s.keys, s.queries + row * s.num_pairs, s.num_pairs, s.scores + row * kPageTokens);
+  }
+  for (int64_t row = 0; row < s.num_rows; ++row) {
+    if (s.counts[row] > 0) SoftmaxRow<V>(s, row, args.scale);
+  }
+  for (int64_t row = 0; row < s.num_rows;) {
+    int64_t end = row + 1;
+    while (end < s.num_rows && end - row < V::kRows && s.counts[end] == s.counts[row]) ++end;
+    if (s.counts[row] > 0) WeighRows<V>(end - row, s, row, values, args.head_dim);
+    row = end;
+  }
+}
+
+/// An empty weighted sum per row.
+template <class V>
+void Clear(const AttentionScratch& s, float* max, float* sum, float* acc) {
+  for (int64_t row = 0; row < s.num_rows; ++row) {
+    max[row] = -std::numeric_limits<float>::infinity();
+    sum[row] = 0.0f;
+  }
+  for (int64_t i = 0; i < s.num_rows * s.padded_dim; i += 16) V::Store(acc + i, V::Set(0.0f));
+}
+
+/// Adds the split to the rows' totals.
+template <class V>
+void EndSplit(AttentionScratch& s, int64_t row) {
+  const float max = s.max[row] > s.total_max[row] ? s.max[row] : s.total_max[row];
+  const float keep = ExpOne<V>(s.total_max[row] - max);
+  const float weight = ExpOne<V>(s.max[row] - max);
+  s.total_max[row] = max;
+  s.total_sum[row] = __builtin_fmaf(s.sum[row], weight, s.total_sum[row] * keep);
+  float* total = s.total_acc + row * s.padded_dim;
+  const float* acc = s.acc + row * s.padded_dim;
+  for (int64_t i = 0; i < s.padded_dim; i += 16) {
+    const auto kept = V::Mul(V::Load(total + i), V::Set(keep));
+    V::Store(total + i, V::Fma(V::Load(acc + i), V::Set(weight), kept));
+  }
+}
+
+/// Queries in row order (token, head of the group), in blocks of V::kRows.
+template <class V>
+void LoadQueries(const AttentionTask& task, AttentionScratch& s) {
+  const AttentionArgs& args = *task.args;
+  const int64_t q_per_group = args.num_q_heads / args.num_kv_heads;
+  const int64_t qkv_stride = (args.num_q_heads + 2 * args.num_kv_heads) * args.head_dim;
+  for (int64_t row = 0; row < s.num_rows; ++row) {
+    const int64_t block = row / V::kRows * V::kRows;
+    const int64_t rows = s.num_rows - block < V::kRows ? s.num_rows - block : V::kRows;
+    const int64_t head = task.kv_head * q_per_group + row % q_per_group;
+    const BF16* query = args.qkv + (task.token_begin + row / q_per_group) * qkv_stride +
+                        head * args.head_dim;
+    PackPairs(query, args.head_dim, 1, rows, s.queries + block * s.num_pairs + (row - block));
+  }
+}
+
+template <class V>
+void StoreOutputs(const AttentionTask& task, const AttentionScratch& s) {
+  const AttentionArgs& args = *task.args;
+  const int64_t q_per_group = args.num_q_heads / args.num_kv_heads;
+  for (int64_t row = 0; row < s.num_rows; ++row) {
+    const int64_t token = task.token_begin + row / q_per_group;
+    const int64_t head = task.kv_head * q_per_group + row % q_per_group;
+    BF16* out = args.out + (token * args.num_q_heads + head) * args.head_dim;
+    const auto sum = V::Set(s.total_sum[row]);
+    for (int64_t i = 0; i < args.head_dim; i += 16) {
+      V::StoreBF16(out + i, V::Div(V::Load(s.total_acc + row * s.padded_dim + i), sum),
+                   args.head_dim - i);
+    }
+  }
+}
+
+/// Clears the scores and sets how many tokens of the page at `begin` each row sees.
+template <class V>
+void BeginPage(AttentionScratch& s, const int32_t* positions, int64_t q_per_group, int64_t begin) {
+  for (int64_t row = 0; row < s.num_rows; ++row) {
+    const int64_t seen = positions[row / q_per_group] + 1 - begin;
+    s.counts[row] = seen < 0 ? 0 : seen > kPageTokens ? kPageTokens : seen;
+  }
+  for (int64_t i = 0; i < s.num_rows * kPageTokens; i += 16) V::Store(s.scores + i, V::Set(0.0f));
+}
+
+template <class V>
+void Attention(const AttentionTask& task) {
+  const AttentionArgs& args = *task.args;
+  const int64_t d = args.head_dim;
+  const int64_t q_per_group = args.num_q_heads / args.num_kv_heads;
+  const int32_t* positions = args.positions + task.token_begin;
+  const int32_t* table =
+      args.page_table + args.sequence_of[task.token_begin] * args.page_table_stride;
+  AttentionScratch s = CarveAttentionScratch(task.scratch, task.num_tokens * q_per_group, d);
+  int64_t last = 0;
+  for (int64_t t = 0; t < task.num_tokens; ++t) last = positions[t] > last ? positions[t] : last;
+  LoadQueries<V>(task, s);
+  Clear<V>(s, s.total_max, s.total_sum, s.total_acc);
+  for (int64_t begin = 0; begin <= last; begin += kPageTokens) {
+    if (begin % kSplitTokens == 0) Clear<V>(s, s.max, s.sum, s.acc);
+    BeginPage<V>(s, positions, q_per_group, begin);
+    const int64_t page = table[begin / kPageTokens];
+    const BF16* keys =
+        args.pages + (page * args.num_kv_heads + task.kv_head) * 2 * kPageTokens * d;
+    PackPanel<V>(keys, d, d, s.keys);
+    AddPage<V>(s, args, keys + kPageTokens * d);
+    const int64_t end = begin + kPageTokens;
+    if (end % kSplitTokens != 0 && end <= last) continue;
+    const int64_t split_begin = begin / kSplitTokens * kSplitTokens;
+    for (int64_t row = 0; row < s.num_rows; ++row) {
+      if (positions[row / q_per_group] >= split_begin) EndSplit<V>(s, row);
+    }
+  }
+  StoreOutputs<V>(task, s);
+}
+
+}  // namespace nemo::cpu

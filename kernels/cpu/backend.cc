@@ -1,0 +1,129 @@
+#include "kernels/cpu/backend.h"
+
+#include <cstring>
+#include <span>
+
+#include "kernels/cpu/cpu_backend.h"
+#include "libcore/base/format.h"
+#include "libcore/base/thread_pool.h"
+#include "libcore/runtime/pack.h"
+
+namespace nemo {
+namespace cpu {
+namespace {
+
+constexpr OpTable kOps = {
+    .linear = Linear,
+    .embed = Embed,
+    .residual_norm = ResidualNorm,
+    .rope_append = RopeAppend,
+    .attention = Attention,
+    .head_stats = HeadStats,
+};
+
+constexpr const IsaKernels* kIsas[] = {
+#if defined(__x86_64__)
+    &kAvx512Kernels,
+    &kAvx2Kernels,
+#endif
+    &kScalarKernels,
+};
+
+Result<const IsaKernels*> ChooseIsa(const std::string& name) {
+  for (const IsaKernels* isa : kIsas) {
+    if ((name == "auto" || name == isa->name) && isa->available()) return isa;
+  }
+  if (name == "amx") {
+    return Unsupported("isa 'amx' is not built yet, since it adds in another order; "
+                       "known: auto, avx512, avx2, scalar");
+  }
+  for (const char* known : {"avx512", "avx2", "scalar"}) {
+    if (name == known) {
+      return InvalidArgument(Format("isa '{}' is not available on this machine, which has: {}", name,
+                                    fmt::join(AvailableIsas(), ", ")));
+    }
+  }
+  return InvalidArgument(Format("unknown isa '{}'; known: auto, avx512, avx2, scalar", name));
+}
+
+/// One panel: the pairs of its columns, leaf by leaf. Missing columns stay zero.
+void FillPanel(const IsaKernels& kernels, std::span<const BF16> weight, const PanelWeight& packed,
+               int64_t index) {
+  const int64_t first_column = index * kPanelColumns;
+  if (first_column + kPanelColumns <= packed.n()) {
+    const int64_t leaf_size = packed.k() / packed.num_leaves();
+    for (int leaf = 0; leaf < packed.num_leaves(); ++leaf) {
+      kernels.pack_panel(weight.data() + first_column * packed.k() + leaf * leaf_size, packed.k(),
+                         leaf_size, packed.panel(index) + leaf * packed.leaf_pairs() * 2 * kPanelColumns);
+    }
+    return;
+  }
+  auto* panel = reinterpret_cast<uint32_t*>(packed.panel(index));
+  for (int64_t column = first_column; column < packed.n(); ++column) {
+    PackPairs(weight.data() + column * packed.k(), packed.k(), packed.num_leaves(), kPanelColumns,
+              panel + (column - first_column));
+  }
+}
+
+}  // namespace
+
+const OpTable& CpuBackend::ops() const { return kOps; }
+
+Result<std::unique_ptr<Buffer>> CpuBackend::Allocate(int64_t size_bytes) {
+  NEMO_ASSIGN_OR_RETURN(std::unique_ptr<Buffer> buffer, HostBuffer::Allocate(size_bytes));
+  return buffer;
+}
+
+Status CpuBackend::Upload(void* device, std::span<const std::byte> host) {
+  if (!host.empty()) std::memcpy(device, host.data(), host.size());
+  return OkStatus();
+}
+
+Status CpuBackend::Download(std::span<std::byte> host, const void* device) {
+  if (!host.empty()) std::memcpy(host.data(), device, host.size());
+  return OkStatus();
+}
+
+Result<std::unique_ptr<PackedWeight>> CpuBackend::Pack(std::span<const BF16> weight, int64_t n,
+                                                       int64_t k, int num_leaves) {
+  NEMO_RETURN_IF_ERROR(CheckPack(weight, n, k, num_leaves));
+  const int64_t num_panels = (n + kPanelColumns - 1) / kPanelColumns;
+  const int64_t num_pairs = num_leaves * ((k / num_leaves + 1) / 2);
+  const auto panel_bytes = num_pairs * 2 * kPanelColumns * static_cast<int64_t>(sizeof(BF16));
+  NEMO_ASSIGN_OR_RETURN(auto panels, HostBuffer::Allocate(num_panels * panel_bytes));
+  auto packed = std::make_unique<PanelWeight>(std::move(panels), n, k, num_leaves);
+  pool_.ForEach(num_panels, [&](int64_t index, int) { FillPanel(kernels_, weight, *packed, index); });
+  return std::unique_ptr<PackedWeight>(std::move(packed));
+}
+
+Result<std::span<std::byte* const>> CpuBackend::ThreadScratch(int64_t size_bytes) {
+  thread_blocks_.clear();
+  for (Scratch& scratch : thread_scratch_) {
+    NEMO_ASSIGN_OR_RETURN(std::byte* block, scratch.Reserve(size_bytes));
+    thread_blocks_.push_back(block);
+  }
+  return std::span<std::byte* const>(thread_blocks_);
+}
+
+}  // namespace cpu
+
+Result<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& options) {
+  NEMO_ASSIGN_OR_RETURN(const cpu::IsaKernels* isa, cpu::ChooseIsa(options.isa));
+  constexpr int kMaxThreads = 1024;
+  if (options.num_threads < 0 || options.num_threads > kMaxThreads) {
+    return InvalidArgument(Format("{} threads: choose 1 to {}, or 0 for all cores ({})",
+                                  options.num_threads, kMaxThreads, AvailableCores()));
+  }
+  const int num_threads = options.num_threads == 0 ? AvailableCores() : options.num_threads;
+  return std::unique_ptr<Backend>(std::make_unique<cpu::CpuBackend>(*isa, num_threads));
+}
+
+std::vector<std::string> AvailableIsas() {
+  std::vector<std::string> names;
+  for (const cpu::IsaKernels* isa : cpu::kIsas) {
+    if (isa->available()) names.emplace_back(isa->name);
+  }
+  return names;
+}
+
+}  // namespace nemo

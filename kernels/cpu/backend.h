@@ -1,0 +1,22 @@
+// The CPU backend: the operations of kernels/reference, fast, with the same bits whatever the instruction
+// set and the number of threads.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/options.h"
+#include "libcore/base/status.h"
+#include "libcore/runtime/backend.h"
+
+namespace nemo {
+
+/// Uses `options.num_threads` and `options.isa`. kInvalidArgument: an instruction set that is unknown or
+/// that this machine lacks, a negative number of threads. kUnsupported: isa "amx".
+Result<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& options);
+
+/// The instruction sets this machine has, fastest first; never empty.
+std::vector<std::string> AvailableIsas();
+
+}  // namespace nemo

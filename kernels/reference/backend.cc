@@ -1,0 +1,54 @@
+#include "kernels/reference/backend.h"
+
+#include <cstring>
+#include <vector>
+
+#include "kernels/reference/ops.h"
+#include "libcore/runtime/host_buffer.h"
+#include "libcore/runtime/pack.h"
+
+namespace nemo {
+namespace {
+
+constexpr OpTable kOps = {
+    .linear = reference::Linear,
+    .embed = reference::Embed,
+    .residual_norm = reference::ResidualNorm,
+    .rope_append = reference::RopeAppend,
+    .attention = reference::Attention,
+    .head_stats = reference::HeadStats,
+};
+
+class ReferenceBackend final : public Backend {
+ public:
+  std::string_view name() const override { return "reference"; }
+  std::string_view variant() const override { return "scalar"; }
+  const OpTable& ops() const override { return kOps; }
+  bool host_memory() const override { return true; }
+
+  Result<std::unique_ptr<Buffer>> Allocate(int64_t size_bytes) override {
+    NEMO_ASSIGN_OR_RETURN(std::unique_ptr<Buffer> buffer, HostBuffer::Allocate(size_bytes));
+    return buffer;
+  }
+  Status Upload(void* device, std::span<const std::byte> host) override {
+    if (!host.empty()) std::memcpy(device, host.data(), host.size());
+    return OkStatus();
+  }
+  Status Download(std::span<std::byte> host, const void* device) override {
+    if (!host.empty()) std::memcpy(host.data(), device, host.size());
+    return OkStatus();
+  }
+  Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n, int64_t k,
+                                             int num_leaves) override {
+    NEMO_RETURN_IF_ERROR(CheckPack(weight, n, k, num_leaves));
+    return std::unique_ptr<PackedWeight>(std::make_unique<reference::Weight>(
+        std::vector<BF16>(weight.begin(), weight.end()), n, k, num_leaves));
+  }
+  Status Synchronize() override { return OkStatus(); }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> CreateReferenceBackend() { return std::make_unique<ReferenceBackend>(); }
+
+}  // namespace nemo
