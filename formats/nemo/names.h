@@ -1,0 +1,35 @@
+// The keys of a Megatron Core distributed checkpoint -> canonical names.
+// Facts: megatron/core/transformer/transformer_block.py (sharded_state_dict): layers stacked in one array under a
+// key without layer number, or one array per layer. docs/formats/nemo.md.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libcore/base/status.h"
+#include "libcore/model/config.h"
+#include "libcore/model/name_map.h"
+#include "libcore/tensor/spec.h"
+
+namespace nemo {
+
+/// What stands before Megatron's own names in every key of the model: "model.", "module.", "".
+/// kCorruption: no key ends in a final layer norm's name, or several do.
+Result<std::string> DetectPrefix(std::span<const TensorSpec> stored);
+
+/// Rows of the stored embedding. kCorruption: there is no matrix of that name.
+Result<int64_t> StoredVocabRows(std::span<const TensorSpec> stored, const std::string& prefix);
+
+struct MappedNames {
+  std::vector<TensorSpec> canonical;
+  NameMap map;  ///< all pieces in source 0
+};
+
+/// Finds every logical tensor of `config` among `stored` (sorted by name), stacked or layer by layer.
+/// kCorruption: a tensor is missing, or its shape or the number of layers contradicts the config.
+/// kUnsupported: weights that the config's architecture has no place for (a bias, position embeddings).
+Result<MappedNames> MapNames(const ModelConfig& config, std::span<const TensorSpec> stored,
+                             const std::string& prefix);
+
+}  // namespace nemo

@@ -1,0 +1,25 @@
+// The weights inside a .nemo: which of NeMo's forms they have, and their reader.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libcore/base/file.h"
+#include "libcore/base/status.h"
+#include "libcore/model/canonical_source.h"
+#include "libcore/model/config.h"
+
+namespace nemo {
+
+struct NemoWeights {
+  std::string container;  ///< "zarr"
+  ModelConfig config;     ///< with padded_vocab_size, checked against the tensors
+  std::shared_ptr<CanonicalSource> source;
+};
+
+/// Opens the weights in `tree` for the model that `config` describes (padded_vocab_size not set).
+/// kUnsupported names a form that this build does not read. kCorruption: no weights, an unfinished save, or
+/// weights that contradict the config.
+Result<NemoWeights> OpenNemoWeights(std::shared_ptr<FileTree> tree, ModelConfig config);
+
+}  // namespace nemo
