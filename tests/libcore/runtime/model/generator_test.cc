@@ -1,0 +1,243 @@
+// The generation loop's manners: when it stops, what it refuses, what it tells.
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "libcore/base/format.h"
+#include "tests/libcore/runtime/model/golden_model.h"
+
+namespace nemo {
+namespace {
+
+using testing::GenerateWith;
+using testing::RunOptions;
+using testing::TestModel;
+
+class GeneratorTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto model = testing::LoadDemoModel();
+    ASSERT_TRUE(model) << model.error().message();
+    model_ = std::move(*model);
+  }
+
+  GenerateRequest Request(const std::string& text, int64_t tokens) const {
+    GenerateRequest request;
+    request.prompt_ids = *EncodePrompt(*model_.tokenizer, text, false);
+    request.tokens_to_generate = tokens;
+    request.sampling.greedy = true;
+    return request;
+  }
+  GenerateResult One(const GenerateRequest& request) const {
+    auto results = GenerateWith(model_, {}, {request});
+    if (!results) {
+      ADD_FAILURE() << results.error().message();
+      return {};
+    }
+    return (*results)[0];
+  }
+
+  TestModel model_;
+};
+
+TEST_F(GeneratorTest, StopsAtTheLengthAndDescribesTheWholeSequence) {
+  GenerateRequest request = Request("ROMEO:", 12);
+  request.logprobs = true;
+  const GenerateResult result = One(request);
+  const auto num_prompt = std::ssize(request.prompt_ids);
+  EXPECT_EQ(result.finish_reason, FinishReason::kLength);
+  EXPECT_EQ(result.num_prompt_tokens, num_prompt);
+  ASSERT_EQ(std::ssize(result.token_ids), num_prompt + 12);
+  EXPECT_EQ(result.logprob.size(), result.token_ids.size() - 1);
+  EXPECT_EQ(result.tokens.size(), result.token_ids.size());
+  EXPECT_TRUE(result.text.starts_with("ROMEO:"));
+  ASSERT_EQ(result.offsets.size(), result.token_ids.size());
+  EXPECT_EQ(result.offsets[0], 0);
+  EXPECT_EQ(result.offsets[1], CountCharacters(result.tokens[0]));
+  EXPECT_GT(result.first_token_ms, 0);
+  EXPECT_GE(result.total_ms, result.first_token_ms);
+}
+
+TEST_F(GeneratorTest, EndStringsEndWithTheTextInTheAnswer) {
+  const GenerateResult free = One(Request("ROMEO:", 40));
+  // A text in the middle of what it says anyway.
+  const std::string said = free.text.substr(6);
+  const std::string end_string = said.substr(12, 5);
+  GenerateRequest request = Request("ROMEO:", 40);
+  request.end_strings = {"<|endoftext|>", end_string};
+  const GenerateResult result = One(request);
+  EXPECT_EQ(result.finish_reason, FinishReason::kEnd);
+  EXPECT_LT(result.token_ids.size(), free.token_ids.size());
+  EXPECT_TRUE(result.text.ends_with(end_string)) << result.text;
+  EXPECT_TRUE(free.text.starts_with(result.text));
+}
+
+TEST_F(GeneratorTest, StreamedTextIsTheEndOfTheWholeText) {
+  std::map<int64_t, std::string> streamed;
+  std::map<int64_t, std::vector<int32_t>> ids;
+  std::vector<GenerateRequest> requests = {Request("ROMEO:", 20), Request("To be, or not", 9), Request("KING", 15)};
+  const Status status = testing::RunEngines(model_, {}, [&](Engine& engine) -> Status {
+    auto results = Generate(engine, *model_.tokenizer, requests, {7},
+                            [&](int64_t id, int32_t token_id, std::string_view text) {
+                              ids[id].push_back(token_id);
+                              streamed[id] += text;
+                            });
+    if (!results) return results.error();
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const GenerateResult& result = (*results)[i];
+      EXPECT_EQ(ids[i], std::vector<int32_t>(result.token_ids.begin() + result.num_prompt_tokens,
+                                             result.token_ids.end()));
+      EXPECT_EQ(*model_.tokenizer->Decode(requests[i].prompt_ids) + streamed[i], result.text);
+    }
+    return OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
+TEST_F(GeneratorTest, MinTokensHoldBackOnlyEos) {
+  // With the model's favourite token declared the end by its text, min tokens do not hold it back; eos they do.
+  GenerateRequest request = Request("ROMEO:", 30);
+  request.sampling.greedy = false;
+  request.sampling.temperature = 100;  // nearly uniform: eos would come early
+  request.sampling.top_p = 0;
+  int early = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    request.sampling.seed = seed;
+    request.min_tokens_to_generate = 30;
+    const GenerateResult result = One(request);
+    early += std::ssize(result.token_ids) - result.num_prompt_tokens < 30;
+  }
+  EXPECT_EQ(early, 0);
+}
+
+TEST_F(GeneratorTest, SeedsAndPlacesGiveDifferentTextAndTheSameSeedTheSame) {
+  GenerateRequest request = Request("ROMEO:", 20);
+  request.sampling = {};
+  request.sampling.seed = 1;
+  auto twice = GenerateWith(model_, {}, {request, request});
+  ASSERT_TRUE(twice) << twice.error().message();
+  EXPECT_NE((*twice)[0].token_ids, (*twice)[1].token_ids);
+  EXPECT_EQ(One(request).token_ids, (*twice)[0].token_ids);
+  request.sampling.seed = 2;
+  EXPECT_NE(One(request).token_ids, (*twice)[0].token_ids);
+}
+
+TEST_F(GeneratorTest, RefusesBadRequestsBeforeAnythingRuns) {
+  const auto with = [&](auto change) {
+    GenerateRequest request = Request("ROMEO:", 4);
+    change(request);
+    return request;
+  };
+  const struct {
+    GenerateRequest request;
+    const char* says;
+  } kCases[] = {
+      {with([](auto& r) { r.prompt_ids.clear(); }), "no tokens"},
+      {with([](auto& r) { r.prompt_ids[0] = 2048; }), "token id 2048 is outside the vocabulary of 2048"},
+      {with([](auto& r) { r.prompt_ids[0] = -1; }), "token id -1"},
+      {with([](auto& r) { r.tokens_to_generate = 1024; }), "do not fit the context of 1024"},
+      {with([](auto& r) { r.tokens_to_generate = INT64_MAX; }), "do not fit the context"},
+      {with([](auto& r) { r.prompt_ids.resize(5000); }), "a prompt of 5000 tokens"},
+      {with([](auto& r) { r.tokens_to_generate = -1; }), "negative"},
+      {with([](auto& r) { r.sampling.temperature = 0; }), "temperature 0"},
+      {with([](auto& r) { r.sampling.top_p = 1.5; }), "top-p 1.5"},
+      {with([](auto& r) { r.sampling.top_k = -2; }), "top-k -2"},
+      {with([](auto& r) { r.sampling.repetition_penalty = 0.5; }), "repetition penalty 0.5"},
+  };
+  for (const auto& row : kCases) {
+    auto results = GenerateWith(model_, {}, {row.request});
+    ASSERT_FALSE(results) << row.says;
+    EXPECT_EQ(results.error().code(), StatusCode::kInvalidArgument);
+    EXPECT_NE(results.error().message().find(row.says), std::string::npos) << results.error().message();
+  }
+}
+
+TEST_F(GeneratorTest, TheWholeContextCanBeUsed) {
+  GenerateRequest request = Request("ROMEO:", 4);
+  request.prompt_ids.resize(1020, 100);
+  const GenerateResult result = One(request);
+  EXPECT_EQ(result.token_ids.size(), 1024u);
+}
+
+TEST_F(GeneratorTest, FewPagesOnlyMeanFewerAtOnce) {
+  const std::vector<GenerateRequest> requests(5, Request("ROMEO:", 70));
+  RunOptions options;
+  options.engine.kv_pages = 3;  // each needs two
+  auto few = GenerateWith(model_, options, requests);
+  auto many = GenerateWith(model_, {}, requests);
+  ASSERT_TRUE(few && many) << few.error().message();
+  for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ((*few)[i].token_ids, (*many)[i].token_ids);
+  options.engine.kv_pages = 1;
+  auto none = GenerateWith(model_, options, requests);
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message().find("needs 2 KV pages"), std::string::npos) << none.error().message();
+}
+
+TEST_F(GeneratorTest, RequestsCanComeAndGoWhileOthersRun) {
+  const GenerateResult alone = One(Request("ROMEO:", 30));
+  const Status status = testing::RunEngines(model_, {}, [&](Engine& engine) -> Status {
+    auto generator = Generator::Create(engine, *model_.tokenizer, {});
+    if (!generator) return generator.error();
+    const int64_t gone = *(*generator)->Add(Request("KING", 30));
+    const int64_t first = *(*generator)->Add(Request("ROMEO:", 30));
+    for (int i = 0; i < 5; ++i) NEMO_RETURN_IF_ERROR((*generator)->Step());
+    (*generator)->Cancel(gone);
+    const int64_t late = *(*generator)->Add(Request("ROMEO:", 30));
+    while (!(*generator)->idle()) NEMO_RETURN_IF_ERROR((*generator)->Step());
+    auto finished = (*generator)->TakeFinished();
+    EXPECT_FALSE(finished.contains(gone));
+    EXPECT_EQ(finished.at(first).token_ids, alone.token_ids);
+    EXPECT_EQ(finished.at(late).token_ids, alone.token_ids);
+    EXPECT_EQ(engine.kv().free_pages(), engine.kv().num_pages());
+    return OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
+TEST_F(GeneratorTest, DamagedWeightsAreNamedOnEveryRank) {
+  auto golden = testing::LoadGoldenModel("micro");
+  ASSERT_TRUE(golden);
+  ModelConfig config = golden->config;
+  config.layernorm_epsilon = 1e-5;
+  RunOptions options;
+  options.layout.pp_size = 2;
+  // Rows of NaN: a token's embedding that is no number.
+  struct NanSource : TensorSource {
+    std::shared_ptr<const TensorSource> inner;
+    std::span<const TensorSpec> specs() const override { return inner->specs(); }
+    std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override {
+      return inner->FilesOf(name, box);
+    }
+    Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override {
+      NEMO_RETURN_IF_ERROR(inner->Read(name, box, out));
+      if (name == "embedding.word_embeddings.weight") std::fill(out.begin(), out.end(), std::byte{0xff});
+      return OkStatus();
+    }
+  };
+  auto damaged = std::make_shared<NanSource>();
+  damaged->inner = golden->canonical;
+  golden->canonical = damaged;
+  GenerateRequest request;
+  request.prompt_ids = {5, 6, 7};
+  auto results = GenerateWith(*golden, options, {request});
+  ASSERT_FALSE(results);
+  EXPECT_NE(results.error().message().find("not finite"), std::string::npos) << results.error().message();
+}
+
+TEST_F(GeneratorTest, LayoutsThatDoNotFitAreRefused) {
+  RunOptions options;
+  options.layout.tp_size = 3;
+  auto results = GenerateWith(model_, options, {Request("KING", 1)});
+  ASSERT_FALSE(results);
+  EXPECT_EQ(results.error().code(), StatusCode::kInvalidArgument);
+  options.layout = {};
+  options.layout.vpp_size = 2;
+  results = GenerateWith(model_, options, {Request("KING", 1)});
+  ASSERT_FALSE(results);
+  EXPECT_NE(results.error().message().find("virtual"), std::string::npos) << results.error().message();
+}
+
+}  // namespace
+}  // namespace nemo
