@@ -1,5 +1,6 @@
-// Causal attention over KV pages. A block per token and query head walks the pages in order; a thread has one
-// token of the page while scores are computed, and some dimensions while values are summed.
+// Causal attention over KV pages. A block per token and query head walks the pages in order; a
+// thread has one token of the page while scores are computed, and some dimensions while values are
+// summed.
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/launch.cuh"
 #include "libcore/runtime/math.h"
@@ -13,13 +14,15 @@ constexpr int kNumVectors = 3;  // of head_dim floats in dynamic shared memory
 static_assert(kThreads >= kPageTokens);
 
 struct Shared {
-  BF16 keys[kPageTokens][kSliceDims + 2];  // two more: neighbouring rows begin in neighbouring banks
+  BF16 keys[kPageTokens]
+           [kSliceDims + 2];  // two more: neighbouring rows begin in neighbouring banks
   float scores[kPageTokens];
   float weights[kPageTokens];
   float rounded_weights[kPageTokens];
 };
 
-/// A softmax-weighted sum under way: all threads know `max` and `sum`; acc[i] belongs to thread i % kThreads.
+/// A softmax-weighted sum under way: all threads know `max` and `sum`; acc[i] belongs to thread i %
+/// kThreads.
 struct Partial {
   float max, sum;
   float* acc;
@@ -89,7 +92,8 @@ __device__ void AddSplit(const Partial& split, int64_t head_dim, Partial& total)
   }
 }
 
-/// Dynamic shared memory: the query, the split under way, the splits before it, [kNumVectors, head_dim].
+/// Dynamic shared memory: the query, the split under way, the splits before it, [kNumVectors,
+/// head_dim].
 __global__ void AttentionKernel(AttentionArgs args) {
   __shared__ Shared shared;
   extern __shared__ float vectors[];
@@ -100,7 +104,8 @@ __global__ void AttentionKernel(AttentionArgs args) {
   const int32_t* table = args.page_table + args.sequence_of[token] * args.page_table_stride;
   const int64_t row = args.num_q_heads + 2 * args.num_kv_heads;
   const BF16* query = args.qkv + (token * row + head) * args.head_dim;
-  for (int64_t i = threadIdx.x; i < args.head_dim; i += kThreads) vectors[i] = FloatFromBF16(query[i]);
+  for (int64_t i = threadIdx.x; i < args.head_dim; i += kThreads)
+    vectors[i] = FloatFromBF16(query[i]);
 
   Partial total = EmptyPartial(args.head_dim, vectors + 2 * args.head_dim);
   for (int64_t split_begin = 0; split_begin < num_keys; split_begin += kSplitTokens) {
@@ -112,8 +117,8 @@ __global__ void AttentionKernel(AttentionArgs args) {
       const BF16* keys =
           args.pages + (page * args.num_kv_heads + kv_head) * 2 * kPageTokens * args.head_dim;
       const int64_t rest = split_end - begin;
-      AddPage(args, keys, vectors, static_cast<int>(rest < kPageTokens ? rest : kPageTokens), shared,
-              split);
+      AddPage(args, keys, vectors, static_cast<int>(rest < kPageTokens ? rest : kPageTokens),
+              shared, split);
     }
     AddSplit(split, args.head_dim, total);
   }

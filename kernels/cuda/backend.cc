@@ -65,16 +65,18 @@ class CudaBackend final : public Backend {
     NEMO_ASSIGN_OR_RETURN(std::unique_ptr<DeviceBuffer> buffer,
                           device_->Allocate(shape.panels() * panel_bytes));
     auto packed = std::make_unique<DeviceWeight>(std::move(buffer), shape);
-    const int64_t step = std::min(std::max<int64_t>(kStagingBytes / panel_bytes, 1), shape.panels());
+    const int64_t step =
+        std::min(std::max<int64_t>(kStagingBytes / panel_bytes, 1), shape.panels());
     std::vector<BF16> staging(step * panel_elements);
     for (int64_t first = 0; first < shape.panels(); first += step) {
       const int64_t count = std::min(step, shape.panels() - first);
       for (int64_t i = 0; i < count; ++i) {
-        PackPanel(weight, shape, first + i, std::span(staging).subspan(i * panel_elements, panel_elements));
+        PackPanel(weight, shape, first + i,
+                  std::span(staging).subspan(i * panel_elements, panel_elements));
       }
-      NEMO_RETURN_IF_ERROR(device_->Upload(
-          packed->data() + first * panel_elements,
-          std::as_bytes(std::span(staging).first(count * panel_elements))));
+      NEMO_RETURN_IF_ERROR(
+          device_->Upload(packed->data() + first * panel_elements,
+                          std::as_bytes(std::span(staging).first(count * panel_elements))));
     }
     return std::unique_ptr<PackedWeight>(std::move(packed));
   }

@@ -1,5 +1,6 @@
-// The CUDA backend: the operations of kernels/reference on an NVIDIA GPU, with the bits of the processor by
-// construction (docs/cuda.md). The door of CUDA: nothing outside this folder includes its headers.
+// The CUDA backend: the operations of kernels/reference on an NVIDIA GPU, with the bits of the
+// processor by construction (docs/cuda.md). The door of CUDA: nothing outside this folder includes
+// its headers.
 #pragma once
 
 #include <memory>
@@ -10,9 +11,9 @@
 
 namespace nemo {
 
-/// A backend on device `options.device` with a stream of its own. May be called from any thread, one at a time.
-/// kUnavailable: no device (with the driver's words), or one for which this build has no machine code.
-/// kInvalidArgument: an index past the devices of this machine.
+/// A backend on device `options.device` with a stream of its own. May be called from any thread,
+/// one at a time. kUnavailable: no device (with the driver's words), or one for which this build
+/// has no machine code. kInvalidArgument: an index past the devices of this machine.
 Result<std::unique_ptr<Backend>> CreateCudaBackend(const BackendOptions& options);
 
 /// True when the driver shows at least one device.

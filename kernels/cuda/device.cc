@@ -38,15 +38,15 @@ Result<int> CountDevices() {
 Result<std::unique_ptr<Device>> Device::Open(int index) {
   NEMO_ASSIGN_OR_RETURN(const int count, CountDevices());
   if (index < 0 || index >= count) {
-    return InvalidArgument(Format("CUDA device {} was asked for, and the driver reports {}, counted from 0", index,
-                                  count));
+    return InvalidArgument(Format(
+        "CUDA device {} was asked for, and the driver reports {}, counted from 0", index, count));
   }
   cudaDeviceProp properties;
   NEMO_RETURN_IF_ERROR(
       CudaStatus(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
-  std::unique_ptr<Device> device(
-      new Device(index, Format("CUDA device {} ({})", index, properties.name),
-                 Format("sm_{}{}", properties.major, properties.minor)));
+  std::unique_ptr<Device> device(new Device(index,
+                                            Format("CUDA device {} ({})", index, properties.name),
+                                            Format("sm_{}{}", properties.major, properties.minor)));
   NEMO_RETURN_IF_ERROR(device->Start().At(device->name_));
   return device;
 }
@@ -60,9 +60,10 @@ Status Device::Enter() const { return CudaStatus(cudaSetDevice(index_), "cudaSet
 Status Device::Start() {
   NEMO_RETURN_IF_ERROR(Enter());
   if (const Status code = CudaStatus(CheckMachineCode(), "cudaFuncGetAttributes"); !code.ok()) {
-    return Unavailable(Format("{}; this build may have no machine code for {}: configure with "
-                              "-DCMAKE_CUDA_ARCHITECTURES={}",
-                              code.message(), architecture_, architecture_.substr(3)));
+    return Unavailable(
+        Format("{}; this build may have no machine code for {}: configure with "
+               "-DCMAKE_CUDA_ARCHITECTURES={}",
+               code.message(), architecture_, architecture_.substr(3)));
   }
   return CudaStatus(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking),
                     "cudaStreamCreateWithFlags");
@@ -71,10 +72,11 @@ Status Device::Start() {
 Status Device::OutOfMemory(int64_t size_bytes) const {
   size_t free_bytes = 0, total_bytes = 0;
   NEMO_RETURN_IF_ERROR(CudaStatus(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo"));
-  return IoError(Format("{}: out of memory: {} more were asked for and {} of {} are free; use a smaller batch, "
-                        "fewer KV pages, or more ranks",
-                        name_, FormatBytes(size_bytes), FormatBytes(static_cast<int64_t>(free_bytes)),
-                        FormatBytes(static_cast<int64_t>(total_bytes))));
+  return IoError(Format(
+      "{}: out of memory: {} more were asked for and {} of {} are free; use a smaller batch, "
+      "fewer KV pages, or more ranks",
+      name_, FormatBytes(size_bytes), FormatBytes(static_cast<int64_t>(free_bytes)),
+      FormatBytes(static_cast<int64_t>(total_bytes))));
 }
 
 Result<std::unique_ptr<DeviceBuffer>> Device::Allocate(int64_t size_bytes) {
@@ -99,18 +101,18 @@ Result<std::unique_ptr<DeviceBuffer>> Device::Allocate(int64_t size_bytes) {
 Status Device::Upload(void* device, std::span<const std::byte> host) {
   if (host.empty()) return OkStatus();
   NEMO_RETURN_IF_ERROR(Enter());
-  NEMO_RETURN_IF_ERROR(CudaStatus(
-      cudaMemcpyAsync(device, host.data(), host.size(), cudaMemcpyHostToDevice, stream_),
-      "cudaMemcpyAsync to the device"));
+  NEMO_RETURN_IF_ERROR(
+      CudaStatus(cudaMemcpyAsync(device, host.data(), host.size(), cudaMemcpyHostToDevice, stream_),
+                 "cudaMemcpyAsync to the device"));
   return Synchronize();
 }
 
 Status Device::Download(std::span<std::byte> host, const void* device) {
   if (host.empty()) return OkStatus();
   NEMO_RETURN_IF_ERROR(Enter());
-  NEMO_RETURN_IF_ERROR(CudaStatus(
-      cudaMemcpyAsync(host.data(), device, host.size(), cudaMemcpyDeviceToHost, stream_),
-      "cudaMemcpyAsync from the device"));
+  NEMO_RETURN_IF_ERROR(
+      CudaStatus(cudaMemcpyAsync(host.data(), device, host.size(), cudaMemcpyDeviceToHost, stream_),
+                 "cudaMemcpyAsync from the device"));
   return Synchronize();
 }
 

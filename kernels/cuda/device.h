@@ -1,19 +1,20 @@
 // One device as the backend uses it: errors as Status, memory, a stream.
 #pragma once
 
-#include <cuda_runtime_api.h>
-
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include <cuda_runtime_api.h>
 
 #include "libcore/base/status.h"
 #include "libcore/runtime/backend.h"
 
 namespace nemo::cuda {
 
-/// OK, or kUnavailable (kIo when memory ran out) with the failed call's name and the runtime's words.
+/// OK, or kUnavailable (kIo when memory ran out) with the failed call's name and the runtime's
+/// words.
 Status CudaStatus(cudaError_t error, std::string_view call);
 
 /// Memory of a device, freed with the object.
@@ -36,7 +37,8 @@ class DeviceBuffer final : public Buffer {
 /// A device and a stream on it. Which thread calls does not matter; one at a time.
 class Device {
  public:
-  /// kUnavailable: no device, or none of this build's machine code runs on it. kInvalidArgument: no such index.
+  /// kUnavailable: no device, or none of this build's machine code runs on it. kInvalidArgument: no
+  /// such index.
   static Result<std::unique_ptr<Device>> Open(int index);
   ~Device();
   Device(const Device&) = delete;

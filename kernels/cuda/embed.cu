@@ -7,8 +7,8 @@ namespace {
 
 constexpr int kThreads = 256;
 
-/// A denormal becomes the zero of its sign: integer steps, because a load and a store do no arithmetic that
-/// would flush it.
+/// A denormal becomes the zero of its sign: integer steps, because a load and a store do no
+/// arithmetic that would flush it.
 __device__ float FlushedFloat(BF16 value) {
   const bool is_denormal = (value & 0x7f80u) == 0;
   return FloatFromBF16(is_denormal ? static_cast<BF16>(value & 0x8000u) : value);

@@ -1,5 +1,5 @@
-// Maximum, its lowest id and the sum of exponentials of each vocabulary chunk. A block per row and chunk; the
-// sum's order is part of the contract, so one thread adds what all have computed.
+// Maximum, its lowest id and the sum of exponentials of each vocabulary chunk. A block per row and
+// chunk; the sum's order is part of the contract, so one thread adds what all have computed.
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/launch.cuh"
 #include "libcore/runtime/math.h"

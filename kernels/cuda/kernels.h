@@ -1,6 +1,7 @@
-// The launch functions: what stands between the host compiler (backend.cc) and nvcc (*.cu). Each puts one
-// operation of OpTable on a stream and returns the runtime's answer to the launch; no work is no launch.
-// Pointers in the arguments are device memory. Contracts of the operations: libcore/runtime/backend.h.
+// The launch functions: what stands between the host compiler (backend.cc) and nvcc (*.cu). Each
+// puts one operation of OpTable on a stream and returns the runtime's answer to the launch; no work
+// is no launch. Pointers in the arguments are device memory. Contracts of the operations:
+// libcore/runtime/backend.h.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -27,7 +28,8 @@ cudaError_t LaunchRopeAppend(const RopeAppendArgs& args, cudaStream_t stream);
 cudaError_t LaunchAttention(const AttentionArgs& args, cudaStream_t stream);
 cudaError_t LaunchHeadStats(const HeadStatsArgs& args, cudaStream_t stream);
 
-/// Whether the current device can run this build's kernels: cudaErrorNoKernelImageForDevice and the like.
+/// Whether the current device can run this build's kernels: cudaErrorNoKernelImageForDevice and the
+/// like.
 cudaError_t CheckMachineCode();
 
 }  // namespace nemo::cuda

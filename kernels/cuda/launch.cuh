@@ -1,10 +1,10 @@
 // What all kernels share: how they are launched, and the sum of one leaf.
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cstdint>
 #include <limits>
+
+#include <cuda_runtime.h>
 
 #include "libcore/tensor/dtype.h"
 
@@ -16,12 +16,13 @@ cudaError_t Launch(void (*kernel)(Params), const Params& params, int64_t blocks,
                    int64_t shared_bytes, cudaStream_t stream) {
   if (blocks <= 0) return cudaSuccess;
   if (blocks > std::numeric_limits<int32_t>::max()) return cudaErrorInvalidConfiguration;
-  kernel<<<static_cast<unsigned>(blocks), threads, static_cast<size_t>(shared_bytes), stream>>>(params);
+  kernel<<<static_cast<unsigned>(blocks), threads, static_cast<size_t>(shared_bytes), stream>>>(
+      params);
   return cudaGetLastError();
 }
 
-/// `sum` and the products of `size` elements in canonical order (LinearArgs): by pairs, the odd element
-/// first. A slice of a leaf may begin at any even element.
+/// `sum` and the products of `size` elements in canonical order (LinearArgs): by pairs, the odd
+/// element first. A slice of a leaf may begin at any even element.
 __device__ inline float AddPairs(const BF16* a, const float* b, int size, float sum) {
   for (int even = 0; even < size; even += 2) {
     const bool has_odd = even + 1 < size;

@@ -1,5 +1,6 @@
-// y = x W^T in the canonical order. A warp owns 32 output columns, one leaf and up to eight tokens; a thread owns one
-// column and has one accumulator per token. The warps of a block are the leaves, added at the end in the tree.
+// y = x W^T in the canonical order. A warp owns 32 output columns, one leaf and up to eight tokens;
+// a thread owns one column and has one accumulator per token. The warps of a block are the leaves,
+// added at the end in the tree.
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/launch.cuh"
 
@@ -11,7 +12,7 @@ constexpr int kTileElements = kTileGroups * kGroupElements;
 
 /// Shared memory of one leaf, in floats: a tile of x, then the sums of its panel.
 template <int kTokens>
-constexpr int kLeafFloats = kTokens * (kTileElements + kPanelColumns);
+constexpr int kLeafFloats = kTokens*(kTileElements + kPanelColumns);
 
 __device__ float LowHalf(uint32_t pair) { return __uint_as_float(pair << 16); }
 __device__ float HighHalf(uint32_t pair) { return __uint_as_float(pair & 0xffff0000u); }
@@ -29,8 +30,8 @@ __device__ float AddGroup(const uint4& weight, const float* x, int64_t num_pairs
   return sum;
 }
 
-/// Elements [begin, begin + kTileElements) of a leaf of tokens [token, token + kTokens) as floats; zero past
-/// the leaf's end and past the last token.
+/// Elements [begin, begin + kTileElements) of a leaf of tokens [token, token + kTokens) as floats;
+/// zero past the leaf's end and past the last token.
 template <int kTokens>
 __device__ void LoadTile(const LinearParams& p, int64_t token, int leaf, int64_t begin, int lane,
                          float* tile) {
@@ -49,7 +50,8 @@ __device__ void SumLeaf(const LinearParams& p, int64_t panel, int64_t token, int
                         float* tile, float (&sums)[kTokens]) {
   const int64_t num_groups = p.shape.leaf_groups();
   const int64_t num_pairs = (p.shape.leaf_size() + 1) / 2;
-  const uint4* weight = reinterpret_cast<const uint4*>(p.weight + p.shape.Offset(panel, leaf, lane));
+  const uint4* weight =
+      reinterpret_cast<const uint4*>(p.weight + p.shape.Offset(panel, leaf, lane));
   for (int64_t begin = 0; begin < num_groups; begin += kTileGroups) {
     uint4 groups[kTileGroups];
 #pragma unroll
@@ -70,7 +72,8 @@ __device__ void SumLeaf(const LinearParams& p, int64_t panel, int64_t token, int
   }
 }
 
-/// Neighbours are added, then neighbours of the sums, until one is left. Element i is values[i * stride].
+/// Neighbours are added, then neighbours of the sums, until one is left. Element i is values[i *
+/// stride].
 __device__ float AddTree(float* values, int count, int stride) {
   for (; count > 1; count /= 2) {
     for (int i = 0; i < count / 2; ++i) {
@@ -97,8 +100,8 @@ __device__ void Store(const LinearParams& p, float sum, int64_t index) {
   }
 }
 
-/// Block: num_leaves warps. Grid: panels times tiles of kTokens tokens, tiles fastest, so that the blocks
-/// that read the same weights run near each other.
+/// Block: num_leaves warps. Grid: panels times tiles of kTokens tokens, tiles fastest, so that the
+/// blocks that read the same weights run near each other.
 template <int kTokens>
 __global__ void LinearKernel(LinearParams p) {
   extern __shared__ float shared[];

@@ -1,5 +1,5 @@
-// How a weight matrix lies in device memory: the thread of an output column reads 16 bytes at a time, and the
-// 32 threads of a warp read 512 neighbouring bytes.
+// How a weight matrix lies in device memory: the thread of an output column reads 16 bytes at a
+// time, and the 32 threads of a warp read 512 neighbouring bytes.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace nemo::cuda {
 inline constexpr int kPanelColumns = 32;  ///< output columns of a panel: the threads of a warp
 inline constexpr int kGroupElements = 8;  ///< inputs that a thread reads at once
 
-/// [panels, num_leaves, leaf_groups, kPanelColumns, kGroupElements] bf16. Columns past n and inputs past a
-/// leaf's end are zero; the kernel reads them and takes no part of them into a sum.
+/// [panels, num_leaves, leaf_groups, kPanelColumns, kGroupElements] bf16. Columns past n and inputs
+/// past a leaf's end are zero; the kernel reads them and takes no part of them into a sum.
 struct PackedShape {
   int64_t n, k;
   int num_leaves;
@@ -27,8 +27,8 @@ struct PackedShape {
   NEMO_HOST_DEVICE int64_t panel_elements() const {
     return num_leaves * leaf_groups() * kPanelColumns * kGroupElements;
   }
-  /// Of the first group of column `column` of a panel's leaf, in elements. The next group of that column is
-  /// kPanelColumns * kGroupElements further.
+  /// Of the first group of column `column` of a panel's leaf, in elements. The next group of that
+  /// column is kPanelColumns * kGroupElements further.
   NEMO_HOST_DEVICE int64_t Offset(int64_t panel, int leaf, int column) const {
     return panel * panel_elements() +
            (leaf * leaf_groups() * kPanelColumns + column) * kGroupElements;

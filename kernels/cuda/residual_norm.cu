@@ -1,5 +1,5 @@
-// Residual and LayerNorm. A block per token; the sums over the row have 16 lanes in the contract, so 16 threads
-// walk them and all threads do the rest.
+// Residual and LayerNorm. A block per token; the sums over the row have 16 lanes in the contract,
+// so 16 threads walk them and all threads do the rest.
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/launch.cuh"
 
@@ -22,8 +22,8 @@ __device__ float AddTree(const float* lanes) {
   return sums[0];
 }
 
-/// The tree over 16 lanes of add(lane sum, element), each in order. Called by the whole block; all threads get
-/// the sum.
+/// The tree over 16 lanes of add(lane sum, element), each in order. Called by the whole block; all
+/// threads get the sum.
 template <typename Add>
 __device__ float SumOverLanes(const BF16* x, int64_t size, float* lanes, Add add) {
   __syncthreads();  // all threads are done with `lanes`, and x is written

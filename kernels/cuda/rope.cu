@@ -1,4 +1,5 @@
-// Rotates queries and keys and appends keys and values to their pages. A block per token and head of its row.
+// Rotates queries and keys and appends keys and values to their pages. A block per token and head
+// of its row.
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/launch.cuh"
 
@@ -7,8 +8,8 @@ namespace {
 
 constexpr int kThreads = 64;
 
-/// out = head with its first `rotary_dim` dimensions rotated. `out` may be `head`: one thread reads and
-/// writes both elements of a pair.
+/// out = head with its first `rotary_dim` dimensions rotated. `out` may be `head`: one thread reads
+/// and writes both elements of a pair.
 __device__ void Rotate(const RopeAppendArgs& args, const BF16* head, int64_t position, BF16* out) {
   const int64_t half = args.rotary_dim / 2;
   for (int64_t i = threadIdx.x; i < half; i += kThreads) {
@@ -19,7 +20,8 @@ __device__ void Rotate(const RopeAppendArgs& args, const BF16* head, int64_t pos
     out[i] = BF16FromFloat(RoundToBF16(a * c) - RoundToBF16(b * s));
     out[i + half] = BF16FromFloat(RoundToBF16(b * c) + RoundToBF16(a * s));
   }
-  for (int64_t i = args.rotary_dim + threadIdx.x; i < args.head_dim; i += kThreads) out[i] = head[i];
+  for (int64_t i = args.rotary_dim + threadIdx.x; i < args.head_dim; i += kThreads)
+    out[i] = head[i];
 }
 
 __global__ void RopeAppendKernel(RopeAppendArgs args) {
@@ -34,8 +36,8 @@ __global__ void RopeAppendKernel(RopeAppendArgs args) {
   }
   const bool is_value = head >= args.num_q_heads + args.num_kv_heads;
   const int64_t kv_head = (head - args.num_q_heads) % args.num_kv_heads;
-  const int64_t page = args.page_table[args.sequence_of[token] * args.page_table_stride +
-                                       position / kPageTokens];
+  const int64_t page =
+      args.page_table[args.sequence_of[token] * args.page_table_stride + position / kPageTokens];
   const int64_t plane = (page * args.num_kv_heads + kv_head) * 2 + (is_value ? 1 : 0);
   BF16* to = args.pages + (plane * kPageTokens + position % kPageTokens) * args.head_dim;
   if (is_value) {

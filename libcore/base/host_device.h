@@ -1,5 +1,5 @@
-// NEMO_HOST_DEVICE: marks the few small functions that kernels of a device share with the host, so that both
-// compile the same steps. Only a compiler of device code sees anything in it.
+// NEMO_HOST_DEVICE: marks the few small functions that kernels of a device share with the host, so
+// that both compile the same steps. Only a compiler of device code sees anything in it.
 #pragma once
 
 #ifdef __CUDACC__
