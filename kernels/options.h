@@ -6,7 +6,8 @@
 namespace nemo {
 
 struct BackendOptions {
-  int num_threads = 0;       ///< CPU threads of this rank, the calling one included; 0: all cores it may use
+  int num_threads =
+      0;  ///< CPU threads of this rank, the calling one included; 0: all cores it may use
   std::string isa = "auto";  ///< CPU instruction set: auto, avx512, avx2, scalar
   int device = 0;            ///< index of the accelerator
 };

@@ -15,9 +15,12 @@ namespace {
 bool Always() { return true; }
 
 constexpr BackendRow kRows[] = {
-    {"cpu", "host processor: AVX-512, AVX2 or portable code, chosen at run time", CreateCpuBackend, Always},
+    {"cpu", "host processor: AVX-512, AVX2 or portable code, chosen at run time", CreateCpuBackend,
+     Always},
     {"reference", "host processor, one thread, written to be read: the oracle of the others",
-     [](const BackendOptions&) -> Result<std::unique_ptr<Backend>> { return CreateReferenceBackend(); },
+     [](const BackendOptions&) -> Result<std::unique_ptr<Backend>> {
+       return CreateReferenceBackend();
+     },
      Always},
 #ifdef NEMO_CUDA
     {"cuda", "NVIDIA GPU", CreateCudaBackend, CudaAvailable},
@@ -28,7 +31,8 @@ constexpr BackendRow kRows[] = {
 
 std::span<const BackendRow> Backends() { return kRows; }
 
-Result<std::unique_ptr<Backend>> CreateBackend(std::string_view name, const BackendOptions& options) {
+Result<std::unique_ptr<Backend>> CreateBackend(std::string_view name,
+                                               const BackendOptions& options) {
   std::string known;
   for (const BackendRow& row : kRows) {
     if (row.name == name) return row.create(options);

@@ -23,8 +23,9 @@ struct BackendRow {
 /// All backends of this build, the default first.
 std::span<const BackendRow> Backends();
 
-/// The backend of that name. kInvalidArgument: no such backend (the message lists the table), or the
-/// options ask for what it does not have.
-Result<std::unique_ptr<Backend>> CreateBackend(std::string_view name, const BackendOptions& options);
+/// The backend of that name. kInvalidArgument: no such backend (the message lists the table), or
+/// the options ask for what it does not have.
+Result<std::unique_ptr<Backend>> CreateBackend(std::string_view name,
+                                               const BackendOptions& options);
 
 }  // namespace nemo

@@ -1,16 +1,16 @@
-// How a rank waits for a peer. There may be more ranks than cores, so waiting must give the core away.
+// How a rank waits for a peer. There may be more ranks than cores, so waiting must give the core
+// away.
 #pragma once
-
-#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
+#include <sched.h>
 #include <thread>
 
 namespace nemo {
 
-/// Each Pause() of one wait is longer than the one before: first it only yields the core, then it sleeps
-/// for up to a millisecond.
+/// Each Pause() of one wait is longer than the one before: first it only yields the core, then it
+/// sleeps for up to a millisecond.
 class Backoff {
  public:
   void Pause() {

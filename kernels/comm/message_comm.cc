@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kPieceFloats = 4 << 20;  // 16 MiB of scratch per peer's part
 
-/// a += b, or a = b + a. The operand of the lower rank stands left, so that even NaN payloads agree.
+/// a += b, or a = b + a. The operand of the lower rank stands left, so that even NaN payloads
+/// agree.
 void AddFloats(std::span<float> a, const float* b, bool b_first) {
   const FlushDenormals flush;
   if (b_first) {
@@ -61,8 +62,8 @@ Status MessageComm::ReduceInRankOrder(std::span<float> data, Clock::time_point d
   parts_.resize(data.size() * size());
   const std::span<float> parts(parts_);
   std::memcpy(parts.data() + data.size() * rank(), data.data(), data.size_bytes());
-  NEMO_RETURN_IF_ERROR(GatherRing({.operation = "all-reduce", .deadline = deadline},
-                                  std::as_writable_bytes(parts)));
+  NEMO_RETURN_IF_ERROR(
+      GatherRing({.operation = "all-reduce", .deadline = deadline}, std::as_writable_bytes(parts)));
   std::memcpy(data.data(), parts.data(), data.size_bytes());
   for (int part = 1; part < size(); ++part) {
     AddFloats(data, parts.data() + data.size() * part, false);
@@ -81,7 +82,8 @@ Status MessageComm::AllGather(std::span<const std::byte> in, std::span<std::byte
   return GatherRing({.operation = "all-gather", .deadline = NewDeadline()}, out);
 }
 
-/// `out` holds this rank's part in its place. Each step passes on the part that came in the step before.
+/// `out` holds this rank's part in its place. Each step passes on the part that came in the step
+/// before.
 Status MessageComm::GatherRing(Exchange exchange, std::span<std::byte> out) {
   const size_t part_size = out.size() / size();
   exchange.to = (rank() + 1) % size();
@@ -132,7 +134,8 @@ Status MessageComm::Recv(std::span<std::byte> data, int peer) {
   return Transfer({.operation = "receive", .deadline = NewDeadline(), .from = peer, .in = data});
 }
 
-/// In round d each rank tells the one 2^d after it; after log2(size) rounds everybody has heard of everybody.
+/// In round d each rank tells the one 2^d after it; after log2(size) rounds everybody has heard of
+/// everybody.
 Status MessageComm::Barrier() {
   NEMO_RETURN_IF_ERROR(CheckAlive());
   const std::byte here{1};
@@ -151,22 +154,22 @@ Status MessageComm::Barrier() {
 
 Status MessageComm::CheckPeer(std::string_view operation, int peer) const {
   if (peer >= 0 && peer < size() && peer != rank()) return OkStatus();
-  return InvalidArgument(Format("{}: rank {} of a group of {} has no peer {}", operation, rank(), size(),
-                                peer));
+  return InvalidArgument(
+      Format("{}: rank {} of a group of {} has no peer {}", operation, rank(), size(), peer));
 }
 
 std::string MessageComm::LateText(const Exchange& exchange, bool sent, int world_rank,
                                   int world_peer) const {
-  return Format("{}: rank {} waited {} ms for rank {} {}; that rank is stuck, dead, or runs another program",
-                exchange.operation, world_rank, deadline_ms_, world_peer,
-                sent ? "to send" : "to receive");
+  return Format(
+      "{}: rank {} waited {} ms for rank {} {}; that rank is stuck, dead, or runs another program",
+      exchange.operation, world_rank, deadline_ms_, world_peer, sent ? "to send" : "to receive");
 }
 
 Result<std::vector<int>> MessageComm::SplitMembers(int color, int key) {
   const std::pair<int, int> mine{color, key};
   std::vector<std::pair<int, int>> all(size());
-  NEMO_RETURN_IF_ERROR(AllGather(std::as_bytes(std::span(&mine, 1)),
-                                 std::as_writable_bytes(std::span(all))));
+  NEMO_RETURN_IF_ERROR(
+      AllGather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all))));
   std::vector<int> members;
   for (int peer = 0; peer < size(); ++peer) {
     if (all[peer].first == color) members.push_back(peer);

@@ -1,5 +1,5 @@
-// The collectives, made of point-to-point messages. What carries the messages (threads of one process,
-// MPI) is a class derived from this one; so all transports add in the same order.
+// The collectives, made of point-to-point messages. What carries the messages (threads of one
+// process, MPI) is a class derived from this one; so all transports add in the same order.
 #pragma once
 
 #include <chrono>
@@ -15,8 +15,8 @@ namespace nemo {
 
 class MessageComm : public Communicator {
  public:
-  /// Adds with denormals flushed, as the kernels do, so that a tree of partial sums gives the same bits
-  /// inside a rank and across ranks. Long data goes in pieces, which bounds the memory.
+  /// Adds with denormals flushed, as the kernels do, so that a tree of partial sums gives the same
+  /// bits inside a rank and across ranks. Long data goes in pieces, which bounds the memory.
   Status AllReduceSum(std::span<float> data) final;
   Status AllGather(std::span<const std::byte> in, std::span<std::byte> out) final;
   Status Broadcast(std::span<std::byte> data, int root) final;
@@ -40,17 +40,21 @@ class MessageComm : public Communicator {
   };
 
   explicit MessageComm(int64_t deadline_ms) : deadline_ms_(deadline_ms) {}
-  /// Returns when both messages are through. On any failure, the deadline included, the world is aborted.
+  /// Returns when both messages are through. On any failure, the deadline included, the world is
+  /// aborted.
   virtual Status Transfer(const Exchange& exchange) = 0;
   /// kUnavailable once the world was aborted.
   virtual Status CheckAlive() = 0;
 
   int64_t deadline_ms() const { return deadline_ms_; }
   /// The deadline of an operation that begins now.
-  Clock::time_point NewDeadline() const { return Clock::now() + std::chrono::milliseconds(deadline_ms_); }
+  Clock::time_point NewDeadline() const {
+    return Clock::now() + std::chrono::milliseconds(deadline_ms_);
+  }
   /// "all-reduce: no message from rank 3 within 200 ms": which side of the exchange is missing.
   std::string LateText(const Exchange& exchange, bool sent, int world_rank, int world_peer) const;
-  /// The groups that Split makes: positions in this group of the ranks with my color, in their order.
+  /// The groups that Split makes: positions in this group of the ranks with my color, in their
+  /// order.
   Result<std::vector<int>> SplitMembers(int color, int key);
 
  private:

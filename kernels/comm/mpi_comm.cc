@@ -8,14 +8,14 @@
 // The C++ interface of old is not wanted.
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1
-#include <mpi.h>
-
 #include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <mpi.h>
 
 #include "kernels/comm/backoff.h"
 #include "kernels/comm/message_comm.h"
@@ -24,7 +24,8 @@
 namespace nemo {
 
 bool LaunchedByMpi() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}) {
+  for (const char* name :
+       {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}) {
     if (std::getenv(name) != nullptr) return true;
   }
   return false;
@@ -34,7 +35,7 @@ bool LaunchedByMpi() {
 namespace {
 
 constexpr int64_t kMaxMessageBytes = int64_t{1} << 30;  // MPI counts are int
-constexpr int kExitPeer = 4;                            // the tools' exit code for devices and peers
+constexpr int kExitPeer = 4;  // the tools' exit code for devices and peers
 
 Status MpiError(std::string_view what, int code) {
   char text[MPI_MAX_ERROR_STRING] = "";
@@ -43,8 +44,8 @@ Status MpiError(std::string_view what, int code) {
   return Unavailable(Format("{}: {}", what, std::string_view(text, length)));
 }
 
-/// The process's part in the MPI world: whether it was aborted, and how the others hear of it. A reason
-/// travels as a message on a communicator of its own, which every waiting rank looks at.
+/// The process's part in the MPI world: whether it was aborted, and how the others hear of it. A
+/// reason travels as a message on a communicator of its own, which every waiting rank looks at.
 class World {
  public:
   static World& Get() {
@@ -65,8 +66,9 @@ class World {
     }
     std::atexit([] { World::Get().Finalize(kExitPeer); });
     if (provided < MPI_THREAD_SERIALIZED) {
-      return Unavailable("this MPI does not allow calls from threads other than the main one; "
-                         "it must be built with MPI_THREAD_SERIALIZED");
+      return Unavailable(
+          "this MPI does not allow calls from threads other than the main one; "
+          "it must be built with MPI_THREAD_SERIALIZED");
     }
     return OkStatus();
   }
@@ -128,8 +130,8 @@ class World {
   std::string reason_;
 };
 
-/// Its MPI communicator is not freed before MPI_Finalize: freeing is collective, and a rank that leaves
-/// because of an error must not wait for the others.
+/// Its MPI communicator is not freed before MPI_Finalize: freeing is collective, and a rank that
+/// leaves because of an error must not wait for the others.
 class MpiComm final : public MessageComm {
  public:
   MpiComm(MPI_Comm comm, int64_t deadline_ms) : MessageComm(deadline_ms), comm_(comm) {
@@ -199,10 +201,11 @@ class MpiComm final : public MessageComm {
       code = MPI_Isend(exchange.out.data(), static_cast<int>(exchange.out.size()), MPI_BYTE,
                        exchange.to, 0, comm_, &requests[kSend]);
     }
-    Status status = code == MPI_SUCCESS
-                        ? Wait(exchange, requests)
-                        : Fail(MpiError(Format("{}: rank {}", exchange.operation, WorldRank(rank_)), code)
-                                   .message());
+    Status status =
+        code == MPI_SUCCESS
+            ? Wait(exchange, requests)
+            : Fail(MpiError(Format("{}: rank {}", exchange.operation, WorldRank(rank_)), code)
+                       .message());
     if (!status.ok()) GiveUp(requests);
     return status;
   }
@@ -218,7 +221,9 @@ class MpiComm final : public MessageComm {
       if (receives && is_received != 0) NEMO_RETURN_IF_ERROR(CheckSize(exchange, arrival));
       if (const int code = MPI_Test(&requests[kSend], &is_sent, MPI_STATUS_IGNORE)) {
         return Fail(MpiError(Format("{}: rank {} cannot send to rank {}", exchange.operation,
-                                    WorldRank(rank_), WorldRank(exchange.to)), code).message());
+                                    WorldRank(rank_), WorldRank(exchange.to)),
+                             code)
+                        .message());
       }
       if (is_received != 0 && is_sent != 0) return OkStatus();
       NEMO_RETURN_IF_ERROR(CheckAlive());
@@ -236,9 +241,9 @@ class MpiComm final : public MessageComm {
   }
 
   Status FailReceive(const Exchange& exchange, std::string_view why) {
-    return Fail(Format("{}: rank {} expected {} bytes from rank {}: {}; their programs or layouts differ",
-                       exchange.operation, WorldRank(rank_), exchange.in.size(),
-                       WorldRank(exchange.from), why));
+    return Fail(Format(
+        "{}: rank {} expected {} bytes from rank {}: {}; their programs or layouts differ",
+        exchange.operation, WorldRank(rank_), exchange.in.size(), WorldRank(exchange.from), why));
   }
 
   Status Fail(const std::string& reason) {
@@ -275,8 +280,9 @@ void FinalizeMpi(int exit_code) { World::Get().Finalize(exit_code); }
 #else
 
 Result<std::unique_ptr<Communicator>> MakeMpiWorld(const CommOptions&) {
-  return Unsupported("this build has no MPI; build with an MPI installed, or run all ranks as threads of "
-                     "one process by starting the tool without a launcher");
+  return Unsupported(
+      "this build has no MPI; build with an MPI installed, or run all ranks as threads of "
+      "one process by starting the tool without a launcher");
 }
 
 void FinalizeMpi(int) {}

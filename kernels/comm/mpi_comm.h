@@ -12,16 +12,16 @@ namespace nemo {
 /// True when a launcher started this process as one of the ranks of an MPI world.
 bool LaunchedByMpi();
 
-/// The world of all processes; starts MPI at the first call. Collective. Its communicators are used, and
-/// Abort is called, by one thread at a time.
-/// A rank that fails on its own calls Abort before it leaves; else the others wait for their deadline.
-/// MPI ends with the process: see FinalizeMpi.
-/// kUnsupported: built without MPI. kUnavailable: MPI does not start.
+/// The world of all processes; starts MPI at the first call. Collective. Its communicators are
+/// used, and Abort is called, by one thread at a time. A rank that fails on its own calls Abort
+/// before it leaves; else the others wait for their deadline. MPI ends with the process: see
+/// FinalizeMpi. kUnsupported: built without MPI. kUnavailable: MPI does not start.
 Result<std::unique_ptr<Communicator>> MakeMpiWorld(const CommOptions& options = {});
 
-/// Ends MPI; does nothing where it was not started. A world that was aborted cannot be taken down in good
-/// order: then the launcher is told to end all ranks with `exit_code`, half a second later, so that the others
-/// can still print their errors. Runs at exit (with code 4) when nobody called it; no communicator is used after.
+/// Ends MPI; does nothing where it was not started. A world that was aborted cannot be taken down
+/// in good order: then the launcher is told to end all ranks with `exit_code`, half a second later,
+/// so that the others can still print their errors. Runs at exit (with code 4) when nobody called
+/// it; no communicator is used after.
 void FinalizeMpi(int exit_code);
 
 }  // namespace nemo

@@ -37,7 +37,8 @@ class World {
   std::string reason_;
 };
 
-/// A message lies on the sender's stack until the receiver has copied it or the sender takes it back.
+/// A message lies on the sender's stack until the receiver has copied it or the sender takes it
+/// back.
 struct Message {
   std::span<const std::byte> data;
   std::atomic<bool> is_done{false};
@@ -57,8 +58,8 @@ class Group {
   std::atomic<Message*>& Slot(int from, int to) { return slots_[from * size() + to]; }
   std::atomic<bool>& HasLeft(int rank) { return has_left_[rank]; }
 
-  /// The group of `members` (ranks of this one) that the `index`-th Split makes for `color`: the first
-  /// member to come creates it, the last takes it out of the table.
+  /// The group of `members` (ranks of this one) that the `index`-th Split makes for `color`: the
+  /// first member to come creates it, the last takes it out of the table.
   std::shared_ptr<Group> Child(int64_t index, int color, const std::vector<int>& members) {
     const std::lock_guard lock(mutex_);
     auto& [group, num_taken] = children_[{index, color}];
@@ -94,8 +95,8 @@ class ThreadComm final : public MessageComm {
   Result<std::unique_ptr<Communicator>> Split(int color, int key) override {
     NEMO_ASSIGN_OR_RETURN(const std::vector<int> members, SplitMembers(color, key));
     std::shared_ptr<Group> child = group_->Child(num_splits_++, color, members);
-    const int rank = static_cast<int>(
-        std::find(members.begin(), members.end(), rank_) - members.begin());
+    const int rank =
+        static_cast<int>(std::find(members.begin(), members.end(), rank_) - members.begin());
     return std::unique_ptr<Communicator>(
         std::make_unique<ThreadComm>(std::move(child), rank, deadline_ms()));
   }
@@ -140,12 +141,13 @@ class ThreadComm final : public MessageComm {
     if (size == exchange.in.size() && size > 0) {
       std::memcpy(exchange.in.data(), message->data.data(), size);
     }
-    message->is_done.store(true, std::memory_order_release);  // from here on it is the sender's again
+    message->is_done.store(true,
+                           std::memory_order_release);  // from here on it is the sender's again
     received = true;
     if (size == exchange.in.size()) return OkStatus();
-    return Fail(Format("{}: rank {} expected {} bytes and rank {} sent {}; their programs or layouts differ",
-                       exchange.operation, WorldRank(rank_), exchange.in.size(),
-                       WorldRank(exchange.from), size));
+    return Fail(Format(
+        "{}: rank {} expected {} bytes and rank {} sent {}; their programs or layouts differ",
+        exchange.operation, WorldRank(rank_), exchange.in.size(), WorldRank(exchange.from), size));
   }
 
   /// Whether waiting on still makes sense.
@@ -153,8 +155,9 @@ class ThreadComm final : public MessageComm {
     NEMO_RETURN_IF_ERROR(CheckAlive());
     const int peer = WorldRank(received ? exchange.to : exchange.from);
     if (!can_go_on) {
-      return Fail(Format("{}: a peer of rank {} left the group before the operation was done (rank {})",
-                         exchange.operation, WorldRank(rank_), peer));
+      return Fail(
+          Format("{}: a peer of rank {} left the group before the operation was done (rank {})",
+                 exchange.operation, WorldRank(rank_), peer));
     }
     if (Clock::now() < exchange.deadline) return OkStatus();
     return Fail(LateText(exchange, !received, WorldRank(rank_), peer));

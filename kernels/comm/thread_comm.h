@@ -9,9 +9,10 @@
 
 namespace nemo {
 
-/// The world of `size` >= 1 ranks, one communicator each, to be used by one thread each. A rank that
-/// destroys its communicator while a peer waits for it aborts the world.
-std::vector<std::unique_ptr<Communicator>> MakeThreadGroup(int size, const CommOptions& options = {});
+/// The world of `size` >= 1 ranks, one communicator each, to be used by one thread each. A rank
+/// that destroys its communicator while a peer waits for it aborts the world.
+std::vector<std::unique_ptr<Communicator>> MakeThreadGroup(int size,
+                                                           const CommOptions& options = {});
 
 /// A world of one rank.
 std::unique_ptr<Communicator> MakeSelf();

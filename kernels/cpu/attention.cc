@@ -7,8 +7,8 @@
 namespace nemo::cpu {
 namespace {
 
-// Rows (token x query head of a group) that share one pass over the keys: enough to pay for turning a page
-// into a panel, few enough for the second-level cache.
+// Rows (token x query head of a group) that share one pass over the keys: enough to pay for turning
+// a page into a panel, few enough for the second-level cache.
 constexpr int64_t kTaskRows = 48;
 
 struct TokenBlock {
@@ -39,7 +39,7 @@ Status Attention(Backend& backend, const AttentionArgs& args) {
   const int64_t q_per_group = args.num_q_heads / args.num_kv_heads;
   const int64_t max_tokens = std::max<int64_t>(1, kTaskRows / q_per_group);
   NEMO_ASSIGN_OR_RETURN(
-      std::byte* shared,
+      std::byte * shared,
       self.SharedScratch(args.num_tokens * static_cast<int64_t>(sizeof(TokenBlock))));
   NEMO_ASSIGN_OR_RETURN(const auto scratch,
                         self.ThreadScratch(AttentionScratchBytes(

@@ -1,6 +1,7 @@
-// Paged causal attention of some tokens of one sequence against one key-value head, over a vector type V of
-// 16 floats (see isa.h). A page of keys becomes a weight panel, so the scores of all rows (token x query head of
-// the group) are one small product; each element still sees its own order of operations only.
+// Paged causal attention of some tokens of one sequence against one key-value head, over a vector
+// type V of 16 floats (see isa.h). A page of keys becomes a weight panel, so the scores of all rows
+// (token x query head of the group) are one small product; each element still sees its own order of
+// operations only.
 #pragma once
 
 #include <limits>
@@ -49,7 +50,8 @@ void SoftmaxRow(AttentionScratch& s, int64_t row, float scale) {
   s.max[row] = max;
 }
 
-/// acc = acc * keep + weights * values for R rows that see the same tokens, and C vectors of dimensions.
+/// acc = acc * keep + weights * values for R rows that see the same tokens, and C vectors of
+/// dimensions.
 template <class V, int R, int C>
 void WeighValues(const AttentionScratch& s, int64_t row, const BF16* values, int64_t head_dim,
                  int64_t first) {
@@ -101,7 +103,8 @@ template <class V>
 void AddPage(AttentionScratch& s, const AttentionArgs& args, const BF16* values) {
   for (int64_t row = 0; row < s.num_rows; row += V::kRows) {
     const int64_t rows = s.num_rows - row < V::kRows ? s.num_rows - row : V::kRows;
-    DotRows<V>(rows, s.keys, s.queries + row * s.num_pairs, s.num_pairs, s.scores + row * kPageTokens);
+    DotRows<V>(rows, s.keys, s.queries + row * s.num_pairs, s.num_pairs,
+               s.scores + row * kPageTokens);
   }
   for (int64_t row = 0; row < s.num_rows; ++row) {
     if (s.counts[row] > 0) SoftmaxRow<V>(s, row, args.scale);
@@ -150,8 +153,8 @@ void LoadQueries(const AttentionTask& task, AttentionScratch& s) {
     const int64_t block = row / V::kRows * V::kRows;
     const int64_t rows = s.num_rows - block < V::kRows ? s.num_rows - block : V::kRows;
     const int64_t head = task.kv_head * q_per_group + row % q_per_group;
-    const BF16* query = args.qkv + (task.token_begin + row / q_per_group) * qkv_stride +
-                        head * args.head_dim;
+    const BF16* query =
+        args.qkv + (task.token_begin + row / q_per_group) * qkv_stride + head * args.head_dim;
     PackPairs(query, args.head_dim, 1, rows, s.queries + block * s.num_pairs + (row - block));
   }
 }
@@ -199,8 +202,7 @@ void Attention(const AttentionTask& task) {
     if (begin % kSplitTokens == 0) Clear<V>(s, s.max, s.sum, s.acc);
     BeginPage<V>(s, positions, q_per_group, begin);
     const int64_t page = table[begin / kPageTokens];
-    const BF16* keys =
-        args.pages + (page * args.num_kv_heads + task.kv_head) * 2 * kPageTokens * d;
+    const BF16* keys = args.pages + (page * args.num_kv_heads + task.kv_head) * 2 * kPageTokens * d;
     PackPanel<V>(keys, d, d, s.keys);
     AddPage<V>(s, args, keys + kPageTokens * d);
     const int64_t end = begin + kPageTokens;

@@ -34,13 +34,14 @@ Result<const IsaKernels*> ChooseIsa(const std::string& name) {
     if ((name == "auto" || name == isa->name) && isa->available()) return isa;
   }
   if (name == "amx") {
-    return Unsupported("isa 'amx' is not built yet, since it adds in another order; "
-                       "known: auto, avx512, avx2, scalar");
+    return Unsupported(
+        "isa 'amx' is not built yet, since it adds in another order; "
+        "known: auto, avx512, avx2, scalar");
   }
   for (const char* known : {"avx512", "avx2", "scalar"}) {
     if (name == known) {
-      return InvalidArgument(Format("isa '{}' is not available on this machine, which has: {}", name,
-                                    fmt::join(AvailableIsas(), ", ")));
+      return InvalidArgument(Format("isa '{}' is not available on this machine, which has: {}",
+                                    name, fmt::join(AvailableIsas(), ", ")));
     }
   }
   return InvalidArgument(Format("unknown isa '{}'; known: auto, avx512, avx2, scalar", name));
@@ -54,7 +55,8 @@ void FillPanel(const IsaKernels& kernels, std::span<const BF16> weight, const Pa
     const int64_t leaf_size = packed.k() / packed.num_leaves();
     for (int leaf = 0; leaf < packed.num_leaves(); ++leaf) {
       kernels.pack_panel(weight.data() + first_column * packed.k() + leaf * leaf_size, packed.k(),
-                         leaf_size, packed.panel(index) + leaf * packed.leaf_pairs() * 2 * kPanelColumns);
+                         leaf_size,
+                         packed.panel(index) + leaf * packed.leaf_pairs() * 2 * kPanelColumns);
     }
     return;
   }
@@ -92,14 +94,15 @@ Result<std::unique_ptr<PackedWeight>> CpuBackend::Pack(std::span<const BF16> wei
   const auto panel_bytes = num_pairs * 2 * kPanelColumns * static_cast<int64_t>(sizeof(BF16));
   NEMO_ASSIGN_OR_RETURN(auto panels, HostBuffer::Allocate(num_panels * panel_bytes));
   auto packed = std::make_unique<PanelWeight>(std::move(panels), n, k, num_leaves);
-  pool_.ForEach(num_panels, [&](int64_t index, int) { FillPanel(kernels_, weight, *packed, index); });
+  pool_.ForEach(num_panels,
+                [&](int64_t index, int) { FillPanel(kernels_, weight, *packed, index); });
   return std::unique_ptr<PackedWeight>(std::move(packed));
 }
 
 Result<std::span<std::byte* const>> CpuBackend::ThreadScratch(int64_t size_bytes) {
   thread_blocks_.clear();
   for (Scratch& scratch : thread_scratch_) {
-    NEMO_ASSIGN_OR_RETURN(std::byte* block, scratch.Reserve(size_bytes));
+    NEMO_ASSIGN_OR_RETURN(std::byte * block, scratch.Reserve(size_bytes));
     thread_blocks_.push_back(block);
   }
   return std::span<std::byte* const>(thread_blocks_);

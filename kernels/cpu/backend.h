@@ -1,5 +1,5 @@
-// The CPU backend: the operations of kernels/reference, fast, with the same bits whatever the instruction
-// set and the number of threads.
+// The CPU backend: the operations of kernels/reference, fast, with the same bits whatever the
+// instruction set and the number of threads.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@
 
 namespace nemo {
 
-/// Uses `options.num_threads` and `options.isa`. kInvalidArgument: an instruction set that is unknown or
-/// that this machine lacks, a negative number of threads. kUnsupported: isa "amx".
+/// Uses `options.num_threads` and `options.isa`. kInvalidArgument: an instruction set that is
+/// unknown or that this machine lacks, a negative number of threads. kUnsupported: isa "amx".
 Result<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& options);
 
 /// The instruction sets this machine has, fastest first; never empty.

@@ -13,7 +13,8 @@
 
 namespace nemo::cpu {
 
-/// Panels of 64 columns, the last one padded with zeros: [num_panels, num_leaves, leaf_pairs, 64, 2].
+/// Panels of 64 columns, the last one padded with zeros: [num_panels, num_leaves, leaf_pairs, 64,
+/// 2].
 class PanelWeight final : public PackedWeight {
  public:
   PanelWeight(std::unique_ptr<HostBuffer> panels, int64_t n, int64_t k, int num_leaves)
@@ -56,7 +57,9 @@ class CpuBackend final : public Backend {
   const IsaKernels& kernels() const { return kernels_; }
   WorkerPool& pool() { return pool_; }
   /// `size_bytes` of memory shared by all threads; of memory for each thread.
-  Result<std::byte*> SharedScratch(int64_t size_bytes) { return shared_scratch_.Reserve(size_bytes); }
+  Result<std::byte*> SharedScratch(int64_t size_bytes) {
+    return shared_scratch_.Reserve(size_bytes);
+  }
   Result<std::span<std::byte* const>> ThreadScratch(int64_t size_bytes);
 
  private:

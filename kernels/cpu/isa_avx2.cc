@@ -1,13 +1,12 @@
-// The inner loops for AVX2 and FMA: 16 floats are two registers. A bf16 pair is split by shift and mask,
-// and added by two fused multiply-adds in the order of the bf16 dot product instruction.
+// The inner loops for AVX2 and FMA: 16 floats are two registers. A bf16 pair is split by shift and
+// mask, and added by two fused multiply-adds in the order of the bf16 dot product instruction.
 //
-// All headers with inline functions come before the target pragma: a copy of theirs compiled for this
-// instruction set could otherwise be the one the linker keeps for everybody.
+// All headers with inline functions come before the target pragma: a copy of theirs compiled for
+// this instruction set could otherwise be the one the linker keeps for everybody.
 #if defined(__x86_64__)
-#include <immintrin.h>
-
 #include <cmath>
 #include <cstring>
+#include <immintrin.h>
 #include <limits>
 
 #include "kernels/cpu/attention_scratch.h"
@@ -83,9 +82,7 @@ struct Avx2 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(n < 16 ? lanes : p), packed);
     if (n < 16) std::memcpy(p, lanes, n * sizeof(BF16));
   }
-  static __m256 Round(__m256 v) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(Narrow(v), 16));
-  }
+  static __m256 Round(__m256 v) { return _mm256_castsi256_ps(_mm256_slli_epi32(Narrow(v), 16)); }
   static F RoundToBF16(F v) { return {Round(v.lo), Round(v.hi)}; }
   static F Add(F a, F b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
   static F Sub(F a, F b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
@@ -127,8 +124,7 @@ __m256 Avx2::Exp8(__m256 x) {
   using namespace exp_f32;  // NOLINT(build/namespaces)
   const __m256 shifted = _mm256_fmadd_ps(x, Set8(kLog2E), Set8(kRound));
   const __m256 n = _mm256_sub_ps(shifted, Set8(kRound));
-  const __m256 r =
-      _mm256_fmadd_ps(n, Set8(-kLn2Low), _mm256_fmadd_ps(n, Set8(-kLn2High), x));
+  const __m256 r = _mm256_fmadd_ps(n, Set8(-kLn2Low), _mm256_fmadd_ps(n, Set8(-kLn2High), x));
   __m256 p = _mm256_fmadd_ps(Set8(kP5), r, Set8(kP4));
   p = _mm256_fmadd_ps(p, r, Set8(kP3));
   p = _mm256_fmadd_ps(p, r, Set8(kP2));

@@ -1,13 +1,12 @@
-// The inner loops for AVX-512 with its bf16 dot product, which adds the odd product, then the even one, each
-// fused with the accumulator, and flushes denormals whatever the mode of the thread.
+// The inner loops for AVX-512 with its bf16 dot product, which adds the odd product, then the even
+// one, each fused with the accumulator, and flushes denormals whatever the mode of the thread.
 //
-// All headers with inline functions come before the target pragma: a copy of theirs compiled for this
-// instruction set could otherwise be the one the linker keeps for everybody.
+// All headers with inline functions come before the target pragma: a copy of theirs compiled for
+// this instruction set could otherwise be the one the linker keeps for everybody.
 #if defined(__x86_64__)
-#include <immintrin.h>
-
 #include <cmath>
 #include <cstring>
+#include <immintrin.h>
 #include <limits>
 
 #include "kernels/cpu/attention_scratch.h"
@@ -18,7 +17,8 @@
 #pragma clang attribute push( \
     __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512bf16"))), apply_to = function)
 #else
-// The headers of GCC 12 leave the ignored operand of a masked intrinsic undefined, and warn about it.
+// The headers of GCC 12 leave the ignored operand of a masked intrinsic undefined, and warn about
+// it.
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512vl,avx512bf16")
@@ -48,7 +48,8 @@ struct Avx512 {
     const __m256i bits = _mm256_maskz_loadu_epi16(Mask(n), p);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
   }
-  /// BF16FromFloat with the result left in the low half of each lane. Not vcvtneps2bf16, which flushes denormals.
+  /// BF16FromFloat with the result left in the low half of each lane. Not vcvtneps2bf16, which
+  /// flushes denormals.
   static __m512i Narrow(F v) {
     const __m512i bits = _mm512_castps_si512(v);
     const __m512i high = _mm512_srli_epi32(bits, 16);
@@ -79,7 +80,8 @@ struct Avx512 {
   static F Dot(F acc, Pairs w, Pair x) { return _mm512_dpbf16_ps(acc, w, x); }
   static void Transpose16x16(const BF16* rows, int64_t stride, uint32_t* out);
   static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
-    for (int64_t t = 0; t < kPageTokens; t += 16) Transpose16x16(rows + t * stride, stride, out + t);
+    for (int64_t t = 0; t < kPageTokens; t += 16)
+      Transpose16x16(rows + t * stride, stride, out + t);
   }
 };
 
@@ -88,8 +90,7 @@ __m512 Avx512::Exp(__m512 x) {
   using namespace exp_f32;  // NOLINT(build/namespaces)
   const __m512 shifted = _mm512_fmadd_ps(x, Set(kLog2E), Set(kRound));
   const __m512 n = _mm512_sub_ps(shifted, Set(kRound));
-  const __m512 r =
-      _mm512_fmadd_ps(n, Set(-kLn2Low), _mm512_fmadd_ps(n, Set(-kLn2High), x));
+  const __m512 r = _mm512_fmadd_ps(n, Set(-kLn2Low), _mm512_fmadd_ps(n, Set(-kLn2High), x));
   __m512 p = _mm512_fmadd_ps(Set(kP5), r, Set(kP4));
   p = _mm512_fmadd_ps(p, r, Set(kP3));
   p = _mm512_fmadd_ps(p, r, Set(kP2));
@@ -104,8 +105,8 @@ __m512 Avx512::Exp(__m512 x) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), out, x);
 }
 
-/// Pairs 0 ... 15 of 16 tokens: out[pair * kPageTokens + token]. First 4 x 4 blocks inside 128-bit quarters,
-/// then the quarters themselves.
+/// Pairs 0 ... 15 of 16 tokens: out[pair * kPageTokens + token]. First 4 x 4 blocks inside 128-bit
+/// quarters, then the quarters themselves.
 void Avx512::Transpose16x16(const BF16* rows, int64_t stride, uint32_t* out) {
   __m512i in[16], pairs[16], quads[16];
   for (int i = 0; i < 16; ++i) in[i] = _mm512_loadu_si512(rows + i * stride);

@@ -30,8 +30,12 @@ struct Scalar {
   }
   static int Lanes(int64_t n) { return n < 16 ? static_cast<int>(n) : 16; }
 
-  static F Set(float v) { return Map([&](int) { return v; }); }
-  static F Load(const float* p) { return Map([&](int i) { return p[i]; }); }
+  static F Set(float v) {
+    return Map([&](int) { return v; });
+  }
+  static F Load(const float* p) {
+    return Map([&](int i) { return p[i]; });
+  }
   static F LoadPartial(const float* p, int64_t n) {
     return Map([&](int i) { return i < n ? p[i] : 0.0f; });
   }
@@ -44,18 +48,30 @@ struct Scalar {
   static void StoreBF16(BF16* p, const F& v, int64_t n) {
     for (int i = 0; i < Lanes(n); ++i) p[i] = BF16FromFloat(v.lane[i]);
   }
-  static F RoundToBF16(const F& v) { return Map([&](int i) { return nemo::RoundToBF16(v.lane[i]); }); }
-  static F Add(const F& a, const F& b) { return Map([&](int i) { return a.lane[i] + b.lane[i]; }); }
-  static F Sub(const F& a, const F& b) { return Map([&](int i) { return a.lane[i] - b.lane[i]; }); }
-  static F Mul(const F& a, const F& b) { return Map([&](int i) { return a.lane[i] * b.lane[i]; }); }
-  static F Div(const F& a, const F& b) { return Map([&](int i) { return a.lane[i] / b.lane[i]; }); }
+  static F RoundToBF16(const F& v) {
+    return Map([&](int i) { return nemo::RoundToBF16(v.lane[i]); });
+  }
+  static F Add(const F& a, const F& b) {
+    return Map([&](int i) { return a.lane[i] + b.lane[i]; });
+  }
+  static F Sub(const F& a, const F& b) {
+    return Map([&](int i) { return a.lane[i] - b.lane[i]; });
+  }
+  static F Mul(const F& a, const F& b) {
+    return Map([&](int i) { return a.lane[i] * b.lane[i]; });
+  }
+  static F Div(const F& a, const F& b) {
+    return Map([&](int i) { return a.lane[i] / b.lane[i]; });
+  }
   static F Max(const F& a, const F& b) {
     return Map([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
   }
   static F Fma(const F& a, const F& b, const F& c) {
     return Map([&](int i) { return std::fma(a.lane[i], b.lane[i], c.lane[i]); });
   }
-  static F Exp(const F& v) { return Map([&](int i) { return ExpF32(v.lane[i]); }); }
+  static F Exp(const F& v) {
+    return Map([&](int i) { return ExpF32(v.lane[i]); });
+  }
 
   static Pairs LoadPairs(const BF16* p) {
     Pairs out;
@@ -69,9 +85,8 @@ struct Scalar {
     return {FloatFromBF16(static_cast<BF16>(pair)), FloatFromBF16(static_cast<BF16>(pair >> 16))};
   }
   static F Dot(const F& acc, const Pairs& w, const Pair& x) {
-    return Map([&](int i) {
-      return std::fma(w.even[i], x.even, std::fma(w.odd[i], x.odd, acc.lane[i]));
-    });
+    return Map(
+        [&](int i) { return std::fma(w.even[i], x.even, std::fma(w.odd[i], x.odd, acc.lane[i])); });
   }
   static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
     for (int64_t t = 0; t < kPageTokens; ++t) {

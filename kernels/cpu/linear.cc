@@ -6,14 +6,15 @@
 namespace nemo::cpu {
 namespace {
 
-// Rows that pass a panel together. Enough that a step of the scheduler reads the weights once; few enough that
-// the sums of a panel stay in the second-level cache.
+// Rows that pass a panel together. Enough that a step of the scheduler reads the weights once; few
+// enough that the sums of a panel stay in the second-level cache.
 constexpr int64_t kMaxRows = 384;
 
 int64_t ItemBytes(Epilogue epilogue) { return epilogue == Epilogue::kFloat ? 4 : 2; }
 
 /// Rows in blocks of `block_rows`, each [num_pairs, rows of the block].
-void PackRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, int64_t m, uint32_t* out) {
+void PackRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, int64_t m,
+              uint32_t* out) {
   const int64_t block_rows = self.kernels().block_rows;
   self.pool().ForEach((m + block_rows - 1) / block_rows, [&](int64_t block, int) {
     const int64_t begin = block * block_rows;
@@ -30,7 +31,7 @@ Status MultiplyRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, 
                     Epilogue epilogue, std::byte* y) {
   const int64_t packed_bytes = m * weight.num_pairs() * static_cast<int64_t>(sizeof(uint32_t));
   const int64_t sums_bytes = kMaxLevels * m * kPanelColumns * static_cast<int64_t>(sizeof(float));
-  NEMO_ASSIGN_OR_RETURN(std::byte* shared, self.SharedScratch(packed_bytes));
+  NEMO_ASSIGN_OR_RETURN(std::byte * shared, self.SharedScratch(packed_bytes));
   NEMO_ASSIGN_OR_RETURN(const auto blocks, self.ThreadScratch(sums_bytes));
   auto* packed = reinterpret_cast<uint32_t*>(shared);
   PackRows(self, weight, x, m, packed);
@@ -72,10 +73,9 @@ Status Linear(Backend& backend, const LinearArgs& args) {
   for (int64_t part = 0; part < num_parts; ++part) {
     const int64_t begin = args.m * part / num_parts;
     const int64_t end = args.m * (part + 1) / num_parts;
-    std::byte* y =
-        static_cast<std::byte*>(args.y) + begin * weight.n() * ItemBytes(args.epilogue);
-    NEMO_RETURN_IF_ERROR(MultiplyRows(self, weight, args.x + begin * weight.k(), end - begin,
-                                      args.epilogue, y));
+    std::byte* y = static_cast<std::byte*>(args.y) + begin * weight.n() * ItemBytes(args.epilogue);
+    NEMO_RETURN_IF_ERROR(
+        MultiplyRows(self, weight, args.x + begin * weight.k(), end - begin, args.epilogue, y));
   }
   return OkStatus();
 }

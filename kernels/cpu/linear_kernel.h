@@ -1,5 +1,5 @@
-// The product of packed activations with one weight panel, over a vector type V of 16 floats. Included
-// only by isa_*.cc, after the file has chosen its instruction set.
+// The product of packed activations with one weight panel, over a vector type V of 16 floats.
+// Included only by isa_*.cc, after the file has chosen its instruction set.
 #pragma once
 
 #include "kernels/cpu/isa.h"
@@ -66,7 +66,8 @@ void DotRows(int64_t rows, const BF16* panel, const uint32_t* x, int64_t num_pai
   }
 }
 
-/// One leaf for all rows, in slices of pairs that stay in the second-level cache while the row blocks pass.
+/// One leaf for all rows, in slices of pairs that stay in the second-level cache while the row
+/// blocks pass.
 template <class V>
 void DotLeaf(const PanelTask& task, int leaf, float* sums) {
   constexpr int64_t kSlicePairs = 512;

@@ -14,7 +14,8 @@ float AddLanes(float (&lanes)[16]) {
   return lanes[0];
 }
 
-/// Folds x into 16 lanes, element i to lane i % 16. The lanes that a last, shorter vector lacks stay as they are.
+/// Folds x into 16 lanes, element i to lane i % 16. The lanes that a last, shorter vector lacks
+/// stay as they are.
 template <class V, class Fold>
 float SumLanes(const BF16* x, int64_t size, const Fold& fold) {
   float lanes[16];
@@ -30,7 +31,8 @@ float SumLanes(const BF16* x, int64_t size, const Fold& fold) {
   return AddLanes<V>(lanes);
 }
 
-// Not lambdas: the function pointer a lambda without captures converts to is compiled for the plain target.
+// Not lambdas: the function pointer a lambda without captures converts to is compiled for the plain
+// target.
 template <class V>
 struct AddTo {
   using F = typename V::F;

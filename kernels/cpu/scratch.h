@@ -1,5 +1,5 @@
-// Working memory that grows to what the largest call needed and stays: kernels do not allocate in the
-// steady state.
+// Working memory that grows to what the largest call needed and stays: kernels do not allocate in
+// the steady state.
 #pragma once
 
 #include <memory>

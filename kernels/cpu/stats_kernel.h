@@ -1,5 +1,5 @@
-// Maximum, its lowest id and the sum of exponentials of one vocabulary chunk, over a vector type V of 16
-// floats (see isa.h).
+// Maximum, its lowest id and the sum of exponentials of one vocabulary chunk, over a vector type V
+// of 16 floats (see isa.h).
 #pragma once
 
 #include <limits>

@@ -6,7 +6,8 @@
 namespace nemo::cpu {
 namespace {
 
-constexpr int kSpins = 2000;  // a few microseconds: longer than the gap between two kernels of a layer
+constexpr int kSpins =
+    2000;  // a few microseconds: longer than the gap between two kernels of a layer
 
 void Relax() {
 #if defined(__x86_64__)

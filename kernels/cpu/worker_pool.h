@@ -1,5 +1,5 @@
-// The threads of one CPU backend. Kernels are short and many, so handing out work must cost little when
-// the threads are awake, and nothing while nobody calls.
+// The threads of one CPU backend. Kernels are short and many, so handing out work must cost little
+// when the threads are awake, and nothing while nobody calls.
 #pragma once
 
 #include <atomic>
@@ -9,8 +9,8 @@
 
 namespace nemo::cpu {
 
-/// A fixed set of threads that run one loop at a time. Waiting threads spin for some microseconds, then
-/// sleep. Denormals are flushed in the workers; callers hold FlushDenormals themselves.
+/// A fixed set of threads that run one loop at a time. Waiting threads spin for some microseconds,
+/// then sleep. Denormals are flushed in the workers; callers hold FlushDenormals themselves.
 class WorkerPool {
  public:
   /// The calling thread is one of the `num_threads` >= 1.
@@ -21,13 +21,16 @@ class WorkerPool {
 
   int num_threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  /// Calls body(index, thread) for every index below `count`, in any order, and returns when all are done.
-  /// `thread` < num_threads() tells concurrent calls apart. `body` must not throw.
+  /// Calls body(index, thread) for every index below `count`, in any order, and returns when all
+  /// are done. `thread` < num_threads() tells concurrent calls apart. `body` must not throw.
   template <typename Body>
   void ForEach(int64_t count, const Body& body) {
-    Run(count, [](const void* context, int64_t index, int thread) {
-      (*static_cast<const Body*>(context))(index, thread);
-    }, &body);
+    Run(
+        count,
+        [](const void* context, int64_t index, int thread) {
+          (*static_cast<const Body*>(context))(index, thread);
+        },
+        &body);
   }
 
  private:

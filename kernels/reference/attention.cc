@@ -86,8 +86,7 @@ Status Attention(Backend&, const AttentionArgs& args) {
     const int32_t* table = args.page_table + args.sequence_of[token] * args.page_table_stride;
     for (int64_t head = 0; head < args.num_q_heads; ++head) {
       const BF16* query = args.qkv + token * qkv_stride + head * args.head_dim;
-      const Partial part =
-          Attend(args, query, head / q_per_group, table, args.positions[token]);
+      const Partial part = Attend(args, query, head / q_per_group, table, args.positions[token]);
       BF16* out = args.out + (token * args.num_q_heads + head) * args.head_dim;
       for (int64_t i = 0; i < args.head_dim; ++i) out[i] = BF16FromFloat(part.acc[i] / part.sum);
     }

@@ -1,5 +1,5 @@
-// The reference backend: every operation once, scalar, written to be read. The other backends are tested
-// against it, bit by bit where they promise it.
+// The reference backend: every operation once, scalar, written to be read. The other backends are
+// tested against it, bit by bit where they promise it.
 #pragma once
 
 #include <memory>

@@ -32,8 +32,7 @@ Status HeadStats(Backend&, const HeadStatsArgs& args) {
   for (int64_t row = 0; row < args.num_rows; ++row) {
     for (int64_t chunk = 0; chunk < num_chunks; ++chunk) {
       const int64_t first_id = args.column_begin + chunk * args.chunk_columns;
-      const int64_t count =
-          std::clamp<int64_t>(args.vocab_size - first_id, 0, args.chunk_columns);
+      const int64_t count = std::clamp<int64_t>(args.vocab_size - first_id, 0, args.chunk_columns);
       const float* logits = args.logits + row * args.num_columns + chunk * args.chunk_columns;
       args.out[row * num_chunks + chunk] = StatsOf(logits, count, first_id);
     }

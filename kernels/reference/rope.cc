@@ -8,8 +8,8 @@ namespace nemo::reference {
 namespace {
 
 /// out = head with its first `rotary_dim` dimensions rotated. `out` may be `head`.
-void Rotate(const BF16* head, int64_t head_dim, int64_t rotary_dim, const BF16* cos, const BF16* sin,
-            BF16* out) {
+void Rotate(const BF16* head, int64_t head_dim, int64_t rotary_dim, const BF16* cos,
+            const BF16* sin, BF16* out) {
   const int64_t half = rotary_dim / 2;
   for (int64_t i = 0; i < half; ++i) {
     const float a = FloatFromBF16(head[i]);

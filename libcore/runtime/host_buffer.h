@@ -1,19 +1,18 @@
 // Buffer in host memory: what backends without a device of their own allocate.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <sys/mman.h>
 
 #include "libcore/base/format.h"
 #include "libcore/runtime/backend.h"
 
 namespace nemo {
 
-/// Zeroed memory that begins at a multiple of 64 bytes. Large ones are touched (and so placed on a memory
-/// node) at first use, in huge pages where the system has them to give.
+/// Zeroed memory that begins at a multiple of 64 bytes. Large ones are touched (and so placed on a
+/// memory node) at first use, in huge pages where the system has them to give.
 class HostBuffer final : public Buffer {
  public:
   /// kInvalidArgument: a negative size. kIo: out of memory.
@@ -23,8 +22,10 @@ class HostBuffer final : public Buffer {
     }
     void* block = std::calloc(static_cast<size_t>(size_bytes) + kAlignment, 1);
     if (block == nullptr) {
-      return IoError(Format("out of host memory: {} more were asked for; use a smaller batch, fewer KV "
-                            "pages, or more ranks", FormatBytes(size_bytes)));
+      return IoError(
+          Format("out of host memory: {} more were asked for; use a smaller batch, fewer KV "
+                 "pages, or more ranks",
+                 FormatBytes(size_bytes)));
     }
     return std::unique_ptr<HostBuffer>(new HostBuffer(block, size_bytes));
   }
@@ -41,7 +42,8 @@ class HostBuffer final : public Buffer {
   static constexpr size_t kPageBytes = 4096;
   static constexpr int64_t kLargeBytes = 4 << 20;
 
-  HostBuffer(void* block, int64_t size_bytes) : block_(block), data_(block), size_bytes_(size_bytes) {
+  HostBuffer(void* block, int64_t size_bytes)
+      : block_(block), data_(block), size_bytes_(size_bytes) {
     size_t space = static_cast<size_t>(size_bytes) + kAlignment;
     std::align(kAlignment, static_cast<size_t>(size_bytes), data_, space);
     if (size_bytes >= kLargeBytes) AdviseHugePages();

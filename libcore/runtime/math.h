@@ -1,5 +1,5 @@
-// The exponential of attention and log-sum-exp, and the denormal mode of all kernels. Every backend that
-// promises equal bits computes ExpF32 with these constants and these steps, lane by lane.
+// The exponential of attention and log-sum-exp, and the denormal mode of all kernels. Every backend
+// that promises equal bits computes ExpF32 with these constants and these steps, lane by lane.
 #pragma once
 
 #include <bit>
@@ -24,7 +24,8 @@ inline constexpr float kOverflow = 0x1.62e430p+6f;  ///< the lowest x whose exp 
 inline constexpr float kLog2E = 0x1.715476p+0f;
 inline constexpr float kLn2High = 0x1.62e430p-1f;
 inline constexpr float kLn2Low = -0x1.05c610p-29f;
-inline constexpr float kRound = 0x1.8p+23f;  ///< adding it rounds to an integer, kept in the low bits
+inline constexpr float kRound =
+    0x1.8p+23f;  ///< adding it rounds to an integer, kept in the low bits
 inline constexpr float kP0 = 0x1.000000p-1f;
 inline constexpr float kP1 = 0x1.555556p-3f;
 inline constexpr float kP2 = 0x1.5554eap-5f;
@@ -49,14 +50,15 @@ NEMO_HOST_DEVICE inline float ExpF32(float x) {
   p = std::fma(p, r, kP1);
   p = std::fma(p, r, kP0);
   const float y = 1.0f + std::fma(p, r * r, r);
-  // n stands in the low bits of `shifted`; adding it to the exponent multiplies by 2^n. 1 <= y for the
-  // lowest n and y < 1 for the highest, so the exponent neither under- nor overflows.
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(y) + (std::bit_cast<uint32_t>(shifted) << 23));
+  // n stands in the low bits of `shifted`; adding it to the exponent multiplies by 2^n. 1 <= y for
+  // the lowest n and y < 1 for the highest, so the exponent neither under- nor overflows.
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(y) +
+                              (std::bit_cast<uint32_t>(shifted) << 23));
 }
 
-/// While it lives, this thread's float arithmetic treats denormal inputs as zero and flushes denormal
-/// results, as the bf16 dot product instruction does. Off x86-64 it does nothing, and results may differ
-/// where a denormal occurs.
+/// While it lives, this thread's float arithmetic treats denormal inputs as zero and flushes
+/// denormal results, as the bf16 dot product instruction does. Off x86-64 it does nothing, and
+/// results may differ where a denormal occurs.
 class FlushDenormals {
  public:
 #if defined(__x86_64__)

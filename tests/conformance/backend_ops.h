@@ -1,8 +1,6 @@
-// Calls of a backend's operations with host arrays in and out, for tests: uploads, runs, downloads, and checks
-// that nothing beside the output was written.
+// Calls of a backend's operations with host arrays in and out, for tests: uploads, runs, downloads,
+// and checks that nothing beside the output was written.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <bit>
 #include <cmath>
@@ -11,11 +9,14 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "libcore/runtime/backend.h"
 
 namespace nemo::testing {
 
-/// An array in the memory of a backend, `offset` elements behind an aligned address, with a canary behind it.
+/// An array in the memory of a backend, `offset` elements behind an aligned address, with a canary
+/// behind it.
 template <typename T>
 class DeviceArray {
  public:
@@ -210,8 +211,7 @@ inline std::vector<float> RunRope(Backend& backend, const PagedInput& in) {
 
 inline std::vector<float> RunAttention(Backend& backend, const PagedInput& in) {
   DeviceArray<BF16> qkv(backend, in.qkv), pages(backend, in.pages);
-  DeviceArray<BF16> out(backend,
-                        std::vector<BF16>(in.num_tokens() * in.num_q_heads * in.head_dim));
+  DeviceArray<BF16> out(backend, std::vector<BF16>(in.num_tokens() * in.num_q_heads * in.head_dim));
   DeviceArray<int32_t> positions(backend, in.positions), sequence_of(backend, in.sequence_of);
   DeviceArray<int32_t> page_table(backend, in.page_table);
   const AttentionArgs args{.qkv = qkv.data(),

@@ -1,8 +1,7 @@
-#include "kernels/cpu/backend.h"
-
 #include <gtest/gtest.h>
 
 #include "kernels/comm/run_ranks.h"
+#include "kernels/cpu/backend.h"
 #include "kernels/registry.h"
 #include "tests/conformance/backend_suite.h"
 
@@ -27,7 +26,8 @@ INSTANTIATE_TEST_SUITE_P(Cpu, BackendSuite, ::testing::ValuesIn(AllVariants()), 
 std::vector<BF16> AnyFinite(std::mt19937& random, int64_t count, uint32_t exponents) {
   std::vector<BF16> out(count);
   for (BF16& v : out) {
-    const uint32_t exponent = exponents == 255 ? random() % 255 : 127 - exponents + random() % (2 * exponents);
+    const uint32_t exponent =
+        exponents == 255 ? random() % 255 : 127 - exponents + random() % (2 * exponents);
     v = static_cast<BF16>((random() & 0x807fu) | exponent << 7);
   }
   return out;
@@ -38,7 +38,11 @@ TEST(CpuBackend, DotProductsOfAnyBitPatternsAgreeBetweenInstructionSets) {
   const auto reference = CreateReferenceBackend();
   // Products of numbers near 2^-63 underflow, and so do their sums: the second row lives there.
   for (const auto& [exponents, scale] : {std::pair{255u, 0}, {4u, -63}, {12u, -66}, {20u, 0}}) {
-    LinearInput in{192, 600, 8, 2, AnyFinite(random, 192 * 600, exponents),
+    LinearInput in{192,
+                   600,
+                   8,
+                   2,
+                   AnyFinite(random, 192 * 600, exponents),
                    AnyFinite(random, 8 * 600, exponents)};
     for (auto* values : {&in.weight, &in.x}) {
       for (BF16& v : *values) v = BF16FromFloat(std::ldexp(FloatFromBF16(v), scale));
@@ -54,7 +58,8 @@ TEST(CpuBackend, DotProductsOfAnyBitPatternsAgreeBetweenInstructionSets) {
 }
 
 /// Columns [begin, end) of a row-major matrix.
-std::vector<BF16> Slice(const std::vector<BF16>& matrix, int64_t stride, int64_t begin, int64_t end) {
+std::vector<BF16> Slice(const std::vector<BF16>& matrix, int64_t stride, int64_t begin,
+                        int64_t end) {
   std::vector<BF16> out;
   for (size_t row = 0; row < matrix.size(); row += stride) {
     out.insert(out.end(), matrix.begin() + row + begin, matrix.begin() + row + end);
@@ -74,8 +79,12 @@ TEST(CpuBackend, RowParallelProductsHaveTheSameBitsForOneToEightRanks) {
       const Status status = RunRanks(tp_size, [&](Communicator& tp) {
         auto backend = CreateCpuBackend({.num_threads = 1, .isa = isa});
         const int64_t begin = k / tp_size * tp.rank(), end = begin + k / tp_size;
-        const LinearInput part{whole.n, k / tp_size, whole.m, kNumLeaves / tp_size,
-                               Slice(whole.weight, k, begin, end), Slice(whole.x, k, begin, end)};
+        const LinearInput part{whole.n,
+                               k / tp_size,
+                               whole.m,
+                               kNumLeaves / tp_size,
+                               Slice(whole.weight, k, begin, end),
+                               Slice(whole.x, k, begin, end)};
         std::vector<float> sum = RunLinear(**backend, part, Epilogue::kFloat);
         NEMO_RETURN_IF_ERROR(tp.AllReduceSum(sum));
         ExpectSame(expected, sum, Format("{} tp {} rank {}", isa, tp_size, tp.rank()));

@@ -1,9 +1,9 @@
 #include "libcore/runtime/math.h"
 
-#include <gtest/gtest.h>
-
 #include <bit>
 #include <limits>
+
+#include <gtest/gtest.h>
 
 namespace nemo {
 namespace {

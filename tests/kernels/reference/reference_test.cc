@@ -1,7 +1,7 @@
 // The reference backend against the mathematics, in double and without its order of operations.
-#include <gtest/gtest.h>
-
 #include <numeric>
+
+#include <gtest/gtest.h>
 
 #include "tests/conformance/backend_suite.h"
 
@@ -61,8 +61,12 @@ TEST_F(Reference, EmbedGivesRowsAndNegativeZeros) {
 TEST_F(Reference, LayerNormHasMeanAndVarianceOfTheRow) {
   for (float spread : {1.0f, 0.0078125f}) {  // the second: rows whose variance is near epsilon
     const int64_t hidden = 200;
-    NormInput in{2, hidden, std::vector<BF16>(2 * hidden), RandomBF16(random_, hidden, 0.1f),
-                 RandomBF16(random_, hidden, 0.1f), RandomFloats(random_, 2 * hidden, spread)};
+    NormInput in{2,
+                 hidden,
+                 std::vector<BF16>(2 * hidden),
+                 RandomBF16(random_, hidden, 0.1f),
+                 RandomBF16(random_, hidden, 0.1f),
+                 RandomFloats(random_, 2 * hidden, spread)};
     in.replace = true;
     const std::vector<float> out = RunNorm(*backend_, in);
     for (int64_t token = 0; token < in.num_tokens; ++token) {
@@ -75,8 +79,8 @@ TEST_F(Reference, LayerNormHasMeanAndVarianceOfTheRow) {
         ASSERT_EQ(x[i], RoundToBF16(in.update[token * hidden + i]));
         const double gain = 1.0 + FloatFromBF16(in.weight[i]), bias = FloatFromBF16(in.bias[i]);
         const double normed = (x[i] - mean) * scale;
-        // Sums of 200 terms of size `spread` (about 13 additions a lane and 4 tree levels, mean and variance),
-        // then five roundings; 4 spread bounds |x|.
+        // Sums of 200 terms of size `spread` (about 13 additions a lane and 4 tree levels, mean and
+        // variance), then five roundings; 4 spread bounds |x|.
         const double error =
             kFloatEps * ((2 * 17 + 5) * (std::fabs(normed * gain) + 4 * spread * scale * gain) +
                          std::fabs(bias));
@@ -87,9 +91,15 @@ TEST_F(Reference, LayerNormHasMeanAndVarianceOfTheRow) {
 }
 
 TEST_F(Reference, ResidualIsAddedInBF16) {
-  // 256 + 1.0078125 (bf16 of 1.01) = 257.0078 rounds to 258? No: bf16 steps by 2 at 256, so to 258 or 256.
-  const NormInput in{.num_tokens = 1, .hidden = 2, .x = {BF16FromFloat(256.0f), BF16FromFloat(-1.0f)},
-                     .weight = {0, 0}, .bias = {0, 0}, .update = {1.01f, 1.0f}, .has_norm = false};
+  // 256 + 1.0078125 (bf16 of 1.01) = 257.0078 rounds to 258? No: bf16 steps by 2 at 256, so to 258
+  // or 256.
+  const NormInput in{.num_tokens = 1,
+                     .hidden = 2,
+                     .x = {BF16FromFloat(256.0f), BF16FromFloat(-1.0f)},
+                     .weight = {0, 0},
+                     .bias = {0, 0},
+                     .update = {1.01f, 1.0f},
+                     .has_norm = false};
   const std::vector<float> out = RunNorm(*backend_, in);
   EXPECT_EQ(out[0], 258.0f);
   EXPECT_EQ(out[1], 0.0f);
@@ -127,12 +137,14 @@ TEST_F(Reference, RopeTurnsPairsByTheAngleOfThePosition) {
 }
 
 /// Softmax-weighted mean of the values, in double. `bound`: the mean of their magnitudes.
-double ExactAttention(const PagedInput& in, int64_t token, int64_t head, int64_t dim, double* bound) {
+double ExactAttention(const PagedInput& in, int64_t token, int64_t head, int64_t dim,
+                      double* bound) {
   const int64_t d = in.head_dim, kv_head = head / (in.num_q_heads / in.num_kv_heads);
   const BF16* query = in.qkv.data() + (token * (in.num_q_heads + 2 * in.num_kv_heads) + head) * d;
   double sum = 0, weighted = 0, magnitude = 0;
   for (int64_t t = 0; t <= in.positions[token]; ++t) {
-    const int64_t page = in.page_table[in.sequence_of[token] * in.page_table_stride + t / kPageTokens];
+    const int64_t page =
+        in.page_table[in.sequence_of[token] * in.page_table_stride + t / kPageTokens];
     const BF16* keys = in.pages.data() + (page * in.num_kv_heads + kv_head) * 2 * kPageTokens * d;
     const BF16* key = keys + t % kPageTokens * d;
     const BF16* value = key + kPageTokens * d;
@@ -154,7 +166,8 @@ TEST_F(Reference, AttentionIsTheSoftmaxWeightedMean) {
     const int64_t dim = i % in.head_dim, head = i / in.head_dim % in.num_q_heads;
     double bound = 0;
     const double exact = ExactAttention(in, i / in.head_dim / in.num_q_heads, head, dim, &bound);
-    // Each weight rounds to bf16; scores of size up to 20 err by 24 fp32 roundings, which exp passes on.
+    // Each weight rounds to bf16; scores of size up to 20 err by 24 fp32 roundings, which exp
+    // passes on.
     const double error = bound * (kBF16Eps + 600 * kFloatEps + 24 * 20 * kFloatEps);
     ExpectNear(exact, out[i], error * 1.01, Format("output {}", i));
   }
