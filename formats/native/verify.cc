@@ -22,8 +22,12 @@ constexpr int64_t kBlockBytes = int64_t{4} << 20;
 
 using Problems = std::vector<Problem>;
 
+/// File and tensor; both names where they differ (a tied output layer's copy).
 std::string Where(const StoredShard& stored) {
-  return Format("{}: {}", stored.shard->file, stored.shard->stored_name);
+  const std::string& name = stored.shard->stored_name;
+  const std::string& canonical = stored.tensor->spec.name;
+  const std::string also = name == canonical ? "" : Format(" ({})", canonical);
+  return Format("{}: {}{}", stored.shard->file, name, also);
 }
 
 /// The container's index against the manifest: names, shapes, dtypes, places, nothing more and

@@ -36,7 +36,7 @@ Value ToValue(const ManifestShard& shard) {
                                   {"local", Value::ArrayOf(part.local.offset)}});
   }
   return Value::Object{{"file", shard.file},
-                       {"name", shard.stored_name},
+                       {"stored_name", shard.stored_name},
                        {"shape", Value::ArrayOf(shard.shard.shape)},
                        {"parts", std::move(parts)},
                        {"byte_offset", shard.place.offset_bytes},
@@ -160,7 +160,7 @@ Result<Shard> ParseShardBoxes(const Value& value, const Shape& global) {
 Result<ManifestShard> ParseShard(const Value& value, const TensorSpec& spec) {
   ManifestShard shard;
   NEMO_ASSIGN_OR_RETURN(shard.file, value.GetString("file"));
-  NEMO_ASSIGN_OR_RETURN(shard.stored_name, value.GetString("name"));
+  NEMO_ASSIGN_OR_RETURN(shard.stored_name, value.GetString("stored_name"));
   NEMO_ASSIGN_OR_RETURN(shard.shard, ParseShardBoxes(value, spec.shape));
   NEMO_ASSIGN_OR_RETURN(shard.place.offset_bytes, GetCount(value, "byte_offset"));
   NEMO_ASSIGN_OR_RETURN(shard.place.size_bytes, GetCount(value, "bytes"));

@@ -107,7 +107,8 @@ TEST_P(VerifyTest, FindsAnIndexThatDisagreesWithTheManifest) {
   for (ManifestShard& shard : tensor.shards) shard.stored_name = "renamed";
   WriteManifest(manifest_);
   const Lines found = ProblemsOf(set_, CheckLevel::kIndex);
-  EXPECT_NE(std::find(found.begin(), found.end(), "index " + tensor.shards[0].file + ": renamed"),
+  EXPECT_NE(std::find(found.begin(), found.end(),
+                      "index " + tensor.shards[0].file + ": renamed (" + tensor.spec.name + ")"),
             found.end());
 }
 
