@@ -107,11 +107,11 @@ FlagSetter SetIntList(std::vector<int64_t>* out) {
     std::vector<int64_t> values;
     for (size_t begin = 0; begin <= text.size();) {
       const size_t comma = std::min(text.find(',', begin), text.size());
-      auto value = ParseInt(std::string_view(text).substr(begin, comma - begin), 1,
+      auto value = ParseInt(std::string_view(text).substr(begin, comma - begin), 0,
                             std::numeric_limits<int64_t>::max());
       if (!value) {
         return InvalidArgument(
-            Format("'{}' is not a list of positive whole numbers with commas between", text));
+            Format("'{}' is not a list of whole numbers with commas between", text));
       }
       values.push_back(*value);
       begin = comma + 1;

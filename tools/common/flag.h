@@ -44,7 +44,7 @@ FlagSetter SetText(std::string* out);
 FlagSetter AppendText(std::vector<std::string>* out);
 FlagSetter SetInt(int64_t* out, int64_t min, int64_t max = std::numeric_limits<int64_t>::max());
 FlagSetter SetDouble(double* out, double min, double max);
-/// Positive whole numbers with commas between: 12,28,28,28.
+/// Whole numbers from 0 with commas between: 12,28,28,28.
 FlagSetter SetIntList(std::vector<int64_t>* out);
 /// One of `choices`; a miss names the nearest.
 FlagSetter SetChoice(std::string* out, std::vector<std::string> choices);

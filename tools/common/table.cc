@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "libcore/base/check.h"
+#include "libcore/text/tokenizer.h"
 #include "tools/common/terminal.h"
 
 namespace nemo {
@@ -13,9 +14,13 @@ constexpr size_t kMinFirstColumn = 16;
 constexpr std::string_view kGap = "  ";
 constexpr std::string_view kEllipsis = "...";
 
+/// Columns that `text` takes: one per character.
+size_t WidthOf(std::string_view text) { return static_cast<size_t>(CountCharacters(text)); }
+
 /// Names differ at both ends (decoder.layers.17 ... weight), so the middle goes.
 std::string Shorten(const std::string& text, size_t width) {
-  if (text.size() <= width) return text;
+  // Bytes are characters in names that long; others stay whole.
+  if (text.size() <= width || text.size() != WidthOf(text)) return text;
   const size_t kept = width - kEllipsis.size();
   const size_t tail = kept / 2;
   return text.substr(0, kept - tail) + std::string(kEllipsis) + text.substr(text.size() - tail);
@@ -35,7 +40,7 @@ std::string Table::ToText(int max_width) const {
   std::vector<size_t> widths(columns_.size());
   size_t total = kGap.size() * (columns_.size() - 1);
   for (size_t c = 0; c < columns_.size(); ++c) {
-    for (const auto& line : lines) widths[c] = std::max(widths[c], line[c].size());
+    for (const auto& line : lines) widths[c] = std::max(widths[c], WidthOf(line[c]));
     total += widths[c];
   }
   if (max_width > 0 && total > static_cast<size_t>(max_width)) {
@@ -48,7 +53,7 @@ std::string Table::ToText(int max_width) const {
     std::string row;
     for (size_t c = 0; c < line.size(); ++c) {
       const std::string cell = c == 0 ? Shorten(line[c], widths[0]) : line[c];
-      const std::string padding(widths[c] - cell.size(), ' ');
+      const std::string padding(widths[c] - std::min(widths[c], WidthOf(cell)), ' ');
       if (c > 0) row += kGap;
       row += columns_[c].align == Align::kLeft ? cell + padding : padding + cell;
     }

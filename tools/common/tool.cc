@@ -72,7 +72,9 @@ void InstallSignalHandlers() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+/// Says what went wrong. Without a message somebody else has said it (another rank).
 int Fail(const Tool& tool, const Status& status, bool usage) {
+  if (status.message().empty()) return ExitCodeFor(status);
   std::string line = Format("{} {}", Alarm(stderr, tool.name + ":"), status.message());
   if (usage) line += Format(" ({} --help lists the flags)", tool.name);
   std::fputs((line + "\n").c_str(), stderr);

@@ -67,7 +67,8 @@ struct Tool {
   std::string details;            ///< a paragraph of the help after the flags; may be empty
   std::string example;
   std::string no_means;           ///< when exit 1 is used; empty: this tool asks no question
-  /// True: done. False: the check ran, and the answer is no.
+  /// True: done. False: the check ran, and the answer is no. An error with an empty message sets the exit
+  /// code only: another rank has said what happened.
   std::function<Result<bool>(const Console&)> run;
 };
 

@@ -86,6 +86,7 @@ std::vector<Problem> CompareCompany(const Side& a, const Side& b) {
   ModelConfig config_a = a.checkpoint->config, config_b = b.checkpoint->config;
   // Padding belongs to the layout, not to the model.
   config_a.padded_vocab_size = config_b.padded_vocab_size = 0;
+  config_a.make_vocab_size_divisible_by = config_b.make_vocab_size_divisible_by = 1;
   if (config_a.vocab_size == 0 || config_b.vocab_size == 0) {
     config_a.vocab_size = config_b.vocab_size = 0;
   }

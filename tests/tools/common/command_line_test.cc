@@ -103,7 +103,7 @@ TEST(CommandLine, SaysWhatIsWrongInOneLine) {
       {{"--backend", "cupa"},
        "--backend: 'cupa' is not one of cpu, cuda, reference; did you mean cuda?"},
       {{"--pipeline-layout", "12,,28"},
-       "--pipeline-layout: '12,,28' is not a list of positive whole numbers with commas between"},
+       "--pipeline-layout: '12,,28' is not a list of whole numbers with commas between"},
       {{"--greedy=perhaps"}, "--greedy: 'perhaps' is neither true nor false"},
   };
   for (const auto& row : cases) {

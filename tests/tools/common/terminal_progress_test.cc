@@ -77,6 +77,12 @@ TEST(Table, AlignsColumnsAndTrimsTheEndOfLines) {
             "long-name         1\n");
 }
 
+TEST(Table, CountsCharactersNotBytes) {
+  Table table({{"piece"}, {"id"}});
+  table.AddRow({"\u2581a", "7"});
+  EXPECT_EQ(table.ToText(0), "piece  id\n\u2581a     7\n");
+}
+
 TEST(Table, ShortensTheMiddleOfNamesToFit) {
   Table table({{"name"}, {"bytes", Table::Align::kRight}});
   table.AddRow({"decoder.layers.17.self_attention.linear_qkv.weight", "12345678"});

@@ -1,0 +1,1 @@
+nemo-convert --help

@@ -1,0 +1,14 @@
+# Ranks as processes: only rank 0 prints, standard input reaches all, the number of processes must fit.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
+generate=(nemo-generate data/shakespeare.nemo --tokens-to-generate 8 --greedy --threads 1 --tp 2)
+"${generate[@]}" --prompt KING >expected
+if [[ -z $(type -P mpirun) ]]; then
+  echo "mpirun: the same"
+  echo "exit 2"
+  echo "nemo-generate: 3 processes were started, and --tp 2 --pp 1 has 2 ranks; start as many processes as ranks"
+  exit
+fi
+printf 'KING\n' | mpirun -n 2 --oversubscribe "${generate[@]}" 2>&1 | diff expected - && echo "mpirun: the same"
+mpirun -n 3 --oversubscribe "${generate[@]}" --prompt KING >out 2>&1
+echo "exit $?"
+grep nemo-generate: out

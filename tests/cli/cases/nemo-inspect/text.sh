@@ -1,0 +1,1 @@
+run nemo-inspect golden/nemo/tiny_zarr_tp2pp2.nemo

@@ -1,0 +1,1 @@
+nemo-validate --help

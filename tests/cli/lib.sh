@@ -1,0 +1,24 @@
+# Functions of the command-line cases; bash loads this file before each script.
+[[ $- == *u* ]] && set -o pipefail
+
+# Shows a command, runs it, shows its exit code. Goes on whatever the code.
+run() {
+  printf '$ %s\n' "$*"
+  local code=0
+  "$@" || code=$?
+  printf 'exit %d\n' "$code"
+}
+
+# Takes out what differs from run to run.
+mask() {
+  sed -E -e 's/^(time +).*/\1.../' -e 's/^(memory +peak ).*/\1.../' \
+    -e 's/("(seconds|gigabytes_per_second|peak_memory_bytes|free_bytes)": )[-+.e0-9]+/\1.../' \
+    -e 's/[0-9.]+ [kMGT]?B free$/... free/'
+}
+
+# flip FILE OFFSET: inverts one byte in place.
+flip() {
+  local byte
+  byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+  printf "\\x$(printf %x $((byte ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
