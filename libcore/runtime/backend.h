@@ -62,8 +62,8 @@ struct LinearArgs {
   Epilogue epilogue;
 };
 
-/// out[t, :] = float(table[token_ids[t] - vocab_begin, :]) for rows this shard has; -0.0 elsewhere, which
-/// a sum over shards leaves unchanged.
+/// out[t, :] = float(table[token_ids[t] - vocab_begin, :]) for rows this shard has, denormals as the zero of
+/// their sign; -0.0 elsewhere, which a sum over shards leaves unchanged.
 struct EmbedArgs {
   const int32_t* token_ids;  ///< [num_tokens]
   int64_t num_tokens;
@@ -110,9 +110,11 @@ struct RopeAppendArgs {
 
 /// Causal attention of each token over positions 0 ... its own, from the KV pages.
 /// Splits of kSplitTokens begin at multiples of it; inside one, pages in order: score = dot * scale, dot as in a
-/// LinearArgs leaf over head_dim; page maximum; m' = max(m, page maximum); p = exp(score - m'); l = l *
-/// exp(m - m') + sum of p over tokens in order (fp32 p); acc = acc * exp(m - m') + RNE(p) * v, one fma per token in
-/// order. Splits merge in order in the same way. out = RNE(acc / l). exp is ExpF32 (libcore/runtime/math.h).
+/// LinearArgs leaf over head_dim; page maximum; m' = max(m, page maximum); p = exp(score - m'); l = (l *
+/// exp(m - m')) + (sum of p over the page's tokens in order, fp32 p); acc = acc * exp(m - m'), then for each
+/// token in order acc = fma(RNE(p), v, acc). Splits merge in order into (M, L, A), which begin at (-inf, 0, 0):
+/// M' = max(M, m); L = fma(l, exp(m - M'), L * exp(M - M')), A likewise. out = RNE(A / L). exp is ExpF32
+/// (libcore/runtime/math.h).
 struct AttentionArgs {
   const BF16* qkv;              ///< as RopeAppendArgs, rotated
   int64_t num_tokens, num_q_heads, num_kv_heads, head_dim;
@@ -126,7 +128,8 @@ struct AttentionArgs {
 };
 
 /// Per row and vocabulary chunk: the maximum, the lowest id that has it, and sum of exp(logit - maximum) over the
-/// chunk's columns in order (fp32). Columns at or above vocab_size take no part (maximum -inf, sum 0, id -1).
+/// chunk's columns in order (fp32). Columns at or above vocab_size take no part (maximum -inf, sum 0, id -1); nor do
+/// logits of -inf. NaN is never the maximum and makes the sum NaN.
 struct ChunkStats {
   float max;
   float sum;
