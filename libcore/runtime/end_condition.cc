@@ -35,9 +35,10 @@ Result<bool> EndCondition::Reached(std::span<const int32_t> ids) const {
   return false;
 }
 
-/// Decodes from the end only as far as the text needs: a tail that does not begin inside a character and is
-/// at least as long decides like the whole.
-Result<bool> EndCondition::TextEndsWith(std::span<const int32_t> ids, const std::string& end_text) const {
+/// Decodes from the end only as far as the text needs: a tail that does not begin inside a
+/// character and is at least as long decides like the whole.
+Result<bool> EndCondition::TextEndsWith(std::span<const int32_t> ids,
+                                        const std::string& end_text) const {
   for (size_t count = 8;; count *= 2) {
     size_t begin = ids.size() > count ? ids.size() - count : 0;
     while (begin > 0 && tokenizer_->IsByte(ids[begin])) --begin;

@@ -59,7 +59,8 @@ Engine::Engine(const ModelConfig& config, const EngineOptions& options, RankWeig
       kv_(std::move(kv)),
       bridge_(backend) {}
 
-Result<std::unique_ptr<Engine>> Engine::Create(const ModelConfig& config, const ParallelLayout& layout,
+Result<std::unique_ptr<Engine>> Engine::Create(const ModelConfig& config,
+                                               const ParallelLayout& layout,
                                                const EngineOptions& given, RankWeights weights,
                                                Backend& backend, Communicator& world) {
   if (world.size() != layout.world_size()) {
@@ -74,8 +75,9 @@ Result<std::unique_ptr<Engine>> Engine::Create(const ModelConfig& config, const 
     return InvalidArgument(Format("sequences of {} tokens; this model was made for at most {}",
                                   options.max_sequence_tokens, config.max_position_embeddings));
   }
-  NEMO_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> tp,
-                        world.Split(static_cast<int>(shape.pp_rank), static_cast<int>(shape.tp_rank)));
+  NEMO_ASSIGN_OR_RETURN(
+      std::unique_ptr<Communicator> tp,
+      world.Split(static_cast<int>(shape.pp_rank), static_cast<int>(shape.tp_rank)));
   const KvCacheOptions kv_options = {static_cast<int64_t>(shape.layers.size()),
                                      shape.num_kv_heads,
                                      shape.head_dim,
@@ -101,9 +103,11 @@ Status Engine::AllocateBuffers() {
   arena_.Add(&attention_, tokens * s.num_q_heads * s.head_dim);
   arena_.Add(&up_, tokens * s.ffn_size);
   arena_.Add(&update_, tokens * s.hidden_size);
-  NEMO_RETURN_IF_ERROR(arena_.Allocate(backend_).At(Format("buffers of a step of {} tokens", tokens)));
+  NEMO_RETURN_IF_ERROR(
+      arena_.Allocate(backend_).At(Format("buffers of a step of {} tokens", tokens)));
 
-  const RopeTables rope = MakeRopeTables(options_.max_sequence_tokens, s.rotary_dim, config_.rotary_base);
+  const RopeTables rope =
+      MakeRopeTables(options_.max_sequence_tokens, s.rotary_dim, config_.rotary_base);
   NEMO_ASSIGN_OR_RETURN(cos_, ToBackend(backend_, rope.cos));
   NEMO_ASSIGN_OR_RETURN(sin_, ToBackend(backend_, rope.sin));
   if (!s.last_stage()) return OkStatus();
@@ -122,9 +126,10 @@ Status Engine::CheckBatch(const Batch& batch) const {
     NEMO_CHECK(s.num_logit_rows <= count && s.num_whole_rows <= s.num_logit_rows);
     NEMO_CHECK(s.targets.empty() || static_cast<int64_t>(s.targets.size()) == s.num_logit_rows);
     NEMO_CHECK(s.slot >= 0 && s.slot < options_.max_sequences);
-    if (s.start < 0 || s.start + count > std::min(kv_.tokens_of(s.slot), options_.max_sequence_tokens)) {
-      return InvalidArgument(Format("positions {}..{} of slot {}; {} are reserved", s.start, s.start + count,
-                                    s.slot, kv_.tokens_of(s.slot)));
+    if (s.start < 0 ||
+        s.start + count > std::min(kv_.tokens_of(s.slot), options_.max_sequence_tokens)) {
+      return InvalidArgument(Format("positions {}..{} of slot {}; {} are reserved", s.start,
+                                    s.start + count, s.slot, kv_.tokens_of(s.slot)));
     }
     for (const std::vector<int32_t>* ids : {&s.token_ids, &s.targets}) {
       for (const int32_t id : *ids) {
@@ -136,8 +141,8 @@ Status Engine::CheckBatch(const Batch& batch) const {
     }
   }
   if (num_tokens > options_.max_step_tokens) {
-    return InvalidArgument(
-        Format("{} tokens in one step; the engine was made for {}", num_tokens, options_.max_step_tokens));
+    return InvalidArgument(Format("{} tokens in one step; the engine was made for {}", num_tokens,
+                                  options_.max_step_tokens));
   }
   return OkStatus();
 }
@@ -157,8 +162,8 @@ Status Engine::UploadBatch(const Batch& batch) {
   return bridge_.Put(sequence_of_, std::span<const int32_t>(sequence_of));
 }
 
-/// The first stage looks the tokens up; later ones receive the residual stream from the rank with the same
-/// tp_rank of the stage before.
+/// The first stage looks the tokens up; later ones receive the residual stream from the rank with
+/// the same tp_rank of the stage before.
 Status Engine::EnterStage() {
   const RankShape& s = shape();
   if (!s.first_stage()) {
@@ -166,8 +171,13 @@ Status Engine::EnterStage() {
     const int64_t size_bytes = num_tokens_ * s.hidden_size * static_cast<int64_t>(sizeof(BF16));
     return bridge_.Recv(world_, x_, size_bytes, world_.rank() - static_cast<int>(s.tp_size));
   }
-  const EmbedArgs embed = {token_ids_, num_tokens_, DataOf(weights_.embedding.get()),
-                           s.vocab.column_begin(), s.vocab.num_columns(), s.hidden_size, update_};
+  const EmbedArgs embed = {token_ids_,
+                           num_tokens_,
+                           DataOf(weights_.embedding.get()),
+                           s.vocab.column_begin(),
+                           s.vocab.num_columns(),
+                           s.hidden_size,
+                           update_};
   NEMO_RETURN_IF_ERROR(backend_.ops().embed(backend_, embed));
   pending_ = Pending::kReplace;
   return bridge_.AllReduceSum(*tp_, update_, num_tokens_ * s.hidden_size);
@@ -196,14 +206,16 @@ Status Engine::Attend(int64_t index) {
   NEMO_ASSIGN_OR_RETURN(const int32_t* table, kv_.page_table());
   BF16* pages = kv_.layer_pages(index);
   NEMO_RETURN_IF_ERROR(ops.linear(backend_, {w.qkv.get(), h_, num_tokens_, qkv_, Epilogue::kBf16}));
-  NEMO_RETURN_IF_ERROR(ops.rope_append(
-      backend_, {qkv_, num_tokens_, s.num_q_heads, s.num_kv_heads, s.head_dim, s.rotary_dim, DataOf(cos_.get()),
-                 DataOf(sin_.get()), positions_, sequence_of_, table, kv_.table_stride(), pages}));
+  NEMO_RETURN_IF_ERROR(
+      ops.rope_append(backend_, {qkv_, num_tokens_, s.num_q_heads, s.num_kv_heads, s.head_dim,
+                                 s.rotary_dim, DataOf(cos_.get()), DataOf(sin_.get()), positions_,
+                                 sequence_of_, table, kv_.table_stride(), pages}));
   const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(s.head_dim)));
   NEMO_RETURN_IF_ERROR(ops.attention(
-      backend_, {qkv_, num_tokens_, s.num_q_heads, s.num_kv_heads, s.head_dim, scale, positions_, sequence_of_,
-                 table, kv_.table_stride(), pages, attention_}));
-  NEMO_RETURN_IF_ERROR(ops.linear(backend_, {w.proj.get(), attention_, num_tokens_, update_, Epilogue::kFloat}));
+      backend_, {qkv_, num_tokens_, s.num_q_heads, s.num_kv_heads, s.head_dim, scale, positions_,
+                 sequence_of_, table, kv_.table_stride(), pages, attention_}));
+  NEMO_RETURN_IF_ERROR(
+      ops.linear(backend_, {w.proj.get(), attention_, num_tokens_, update_, Epilogue::kFloat}));
   pending_ = Pending::kAdd;
   return bridge_.AllReduceSum(*tp_, update_, num_tokens_ * s.hidden_size);
 }
@@ -211,8 +223,10 @@ Status Engine::Attend(int64_t index) {
 Status Engine::FeedForward(int64_t index) {
   const LayerWeights& w = weights_.layers[index];
   const OpTable& ops = backend_.ops();
-  NEMO_RETURN_IF_ERROR(ops.linear(backend_, {w.fc1.get(), h_, num_tokens_, up_, Epilogue::kRelu2Bf16}));
-  NEMO_RETURN_IF_ERROR(ops.linear(backend_, {w.fc2.get(), up_, num_tokens_, update_, Epilogue::kFloat}));
+  NEMO_RETURN_IF_ERROR(
+      ops.linear(backend_, {w.fc1.get(), h_, num_tokens_, up_, Epilogue::kRelu2Bf16}));
+  NEMO_RETURN_IF_ERROR(
+      ops.linear(backend_, {w.fc2.get(), up_, num_tokens_, update_, Epilogue::kFloat}));
   pending_ = Pending::kAdd;
   return bridge_.AllReduceSum(*tp_, update_, num_tokens_ * shape().hidden_size);
 }
@@ -226,7 +240,8 @@ Status Engine::RunLayer(int64_t index) {
 }
 
 Status Engine::LeaveStage() {
-  // What is sent on, and what the final norm reads, is the residual stream with the last update in it.
+  // What is sent on, and what the final norm reads, is the residual stream with the last update in
+  // it.
   if (pending_ != Pending::kNone) NEMO_RETURN_IF_ERROR(AddAndNorm(nullptr, nullptr));
   const RankShape& s = shape();
   if (s.last_stage()) return OkStatus();
@@ -255,7 +270,8 @@ Result<std::vector<LogitRow>> Engine::Forward(const Batch& batch) {
   if (num_tokens_ == 0) return std::vector<LogitRow>();
   NEMO_RETURN_IF_ERROR(EnterStage());
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
-    NEMO_RETURN_IF_ERROR(RunLayer(static_cast<int64_t>(i)).At(Format("layer {}", shape().layers[i])));
+    NEMO_RETURN_IF_ERROR(
+        RunLayer(static_cast<int64_t>(i)).At(Format("layer {}", shape().layers[i])));
   }
   NEMO_RETURN_IF_ERROR(LeaveStage());
   if (!shape().last_stage()) return std::vector<LogitRow>();

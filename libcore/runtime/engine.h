@@ -1,5 +1,6 @@
-// Engine: weights + KV cache; a batch of token positions in, scored rows of logits out. Prefill and decode are
-// one call. Ranks: rank = pp_rank * tp_size + tp_rank; each runs its stage's layers (docs/runtime.md).
+// Engine: weights + KV cache; a batch of token positions in, scored rows of logits out. Prefill and
+// decode are one call. Ranks: rank = pp_rank * tp_size + tp_rank; each runs its stage's layers
+// (docs/runtime.md).
 #pragma once
 
 #include <cstdint>
@@ -31,12 +32,12 @@ struct EngineOptions {
 
 /// Consecutive tokens of one sequence.
 struct SequenceStep {
-  int64_t slot = 0;                 ///< of the KV cache, reserved up to the last token
-  int64_t start = 0;                ///< position of token_ids[0]; earlier ones have been fed
+  int64_t slot = 0;   ///< of the KV cache, reserved up to the last token
+  int64_t start = 0;  ///< position of token_ids[0]; earlier ones have been fed
   std::vector<int32_t> token_ids;
-  int64_t num_logit_rows = 0;       ///< the last this many tokens want logits
-  std::vector<int32_t> targets;     ///< per such row a token whose logit is wanted, -1: none; or empty
-  int64_t num_whole_rows = 0;       ///< the last this many of the rows want all logits
+  int64_t num_logit_rows = 0;    ///< the last this many tokens want logits
+  std::vector<int32_t> targets;  ///< per such row a token whose logit is wanted, -1: none; or empty
+  int64_t num_whole_rows = 0;    ///< the last this many of the rows want all logits
 };
 
 struct Batch {
@@ -46,16 +47,18 @@ struct Batch {
 /// One per rank. Not thread-safe; refers to backend and world.
 class Engine {
  public:
-  /// Collective over `world`. kInvalidArgument: the layout does not have world.size() ranks, or the options
-  /// make no sense. kIo: out of memory.
-  static Result<std::unique_ptr<Engine>> Create(const ModelConfig& config, const ParallelLayout& layout,
+  /// Collective over `world`. kInvalidArgument: the layout does not have world.size() ranks, or the
+  /// options make no sense. kIo: out of memory.
+  static Result<std::unique_ptr<Engine>> Create(const ModelConfig& config,
+                                                const ParallelLayout& layout,
                                                 const EngineOptions& options, RankWeights weights,
                                                 Backend& backend, Communicator& world);
 
-  /// Runs `batch` through this rank's stage. Collective: every rank calls it with the same batch. Returns the
-  /// requested rows in order (sequences, then their rows) on each rank of the last stage, nothing elsewhere.
-  /// The same numbers for every batch, chunking and, where RankShape::invariant, layout.
-  /// kInvalidArgument: too many tokens, an id outside the vocabulary, a position that is not reserved.
+  /// Runs `batch` through this rank's stage. Collective: every rank calls it with the same batch.
+  /// Returns the requested rows in order (sequences, then their rows) on each rank of the last
+  /// stage, nothing elsewhere. The same numbers for every batch, chunking and, where
+  /// RankShape::invariant, layout. kInvalidArgument: too many tokens, an id outside the vocabulary,
+  /// a position that is not reserved.
   Result<std::vector<LogitRow>> Forward(const Batch& batch);
 
   KvCache& kv() { return kv_; }
@@ -68,8 +71,8 @@ class Engine {
   int64_t weight_bytes() const { return weights_.size_bytes(); }
 
  private:
-  Engine(const ModelConfig& config, const EngineOptions& options, RankWeights weights, Backend& backend,
-         Communicator& world, std::unique_ptr<Communicator> tp, KvCache kv);
+  Engine(const ModelConfig& config, const EngineOptions& options, RankWeights weights,
+         Backend& backend, Communicator& world, std::unique_ptr<Communicator> tp, KvCache kv);
 
   Status AllocateBuffers();
   Status CheckBatch(const Batch& batch) const;
@@ -96,7 +99,11 @@ class Engine {
 
   // Of the step in progress.
   int64_t num_tokens_ = 0;
-  enum class Pending { kNone, kAdd, kReplace } pending_ = Pending::kNone;  // what update_ does to x_
+  enum class Pending {
+    kNone,
+    kAdd,
+    kReplace
+  } pending_ = Pending::kNone;  // what update_ does to x_
 
   Arena arena_;                     // T = max_step_tokens
   int32_t* token_ids_ = nullptr;    // [T]

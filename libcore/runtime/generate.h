@@ -10,14 +10,15 @@
 
 namespace nemo {
 
-/// Runs all `requests` to their end; results in their order. Their draw_index becomes their place in the list.
-/// Collective. kIo: stopped by a signal.
+/// Runs all `requests` to their end; results in their order. Their draw_index becomes their place
+/// in the list. Collective. kIo: stopped by a signal.
 Result<std::vector<GenerateResult>> Generate(Engine& engine, const Tokenizer& tokenizer,
                                              std::vector<GenerateRequest> requests,
                                              const GenerateOptions& options,
                                              const TokenCallback& on_token = nullptr);
 
-/// NeMo's offsets of pieces: running sums of their lengths in characters; bos, eos, pad and unk count none.
+/// NeMo's offsets of pieces: running sums of their lengths in characters; bos, eos, pad and unk
+/// count none.
 std::vector<int64_t> PieceOffsets(const Tokenizer& tokenizer, std::span<const int32_t> ids);
 
 }  // namespace nemo

@@ -10,7 +10,8 @@ namespace nemo {
 namespace {
 
 double MillisecondsSince(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
 }
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
@@ -35,14 +36,15 @@ Result<std::unique_ptr<Generator>> Generator::Create(Engine& engine, const Token
                                                      const GenerateOptions& options) {
   const EngineOptions& limits = engine.options();
   if (tokenizer.vocab_size() < engine.config().vocab_size) {
-    return InvalidArgument(Format("the tokenizer has {} pieces and the model a vocabulary of {}; they do not "
-                                  "belong together",
-                                  tokenizer.vocab_size(), engine.config().vocab_size));
+    return InvalidArgument(
+        Format("the tokenizer has {} pieces and the model a vocabulary of {}; they do not "
+               "belong together",
+               tokenizer.vocab_size(), engine.config().vocab_size));
   }
-  NEMO_ASSIGN_OR_RETURN(
-      Scheduler scheduler,
-      Scheduler::Create({limits.max_step_tokens, options.prefill_chunk,
-                         std::min(limits.max_sequences, limits.max_step_tokens), engine.kv().num_pages()}));
+  NEMO_ASSIGN_OR_RETURN(Scheduler scheduler,
+                        Scheduler::Create({limits.max_step_tokens, options.prefill_chunk,
+                                           std::min(limits.max_sequences, limits.max_step_tokens),
+                                           engine.kv().num_pages()}));
   return std::unique_ptr<Generator>(new Generator(engine, tokenizer, std::move(scheduler)));
 }
 
@@ -51,16 +53,18 @@ Status Generator::CheckRequest(const GenerateRequest& request) const {
   const int64_t num_prompt = std::ssize(request.prompt_ids);
   const int64_t limit = engine_.options().max_sequence_tokens;
   if (num_prompt == 0) return InvalidArgument("the prompt has no tokens");
-  if (request.tokens_to_generate < 0 || request.min_tokens_to_generate < 0 || request.logprobs_begin < 0) {
-    return InvalidArgument(Format("tokens to generate {}, at least {}, log-probabilities from {}: none may be "
-                                  "negative",
-                                  request.tokens_to_generate, request.min_tokens_to_generate,
-                                  request.logprobs_begin));
+  if (request.tokens_to_generate < 0 || request.min_tokens_to_generate < 0 ||
+      request.logprobs_begin < 0) {
+    return InvalidArgument(
+        Format("tokens to generate {}, at least {}, log-probabilities from {}: none may be "
+               "negative",
+               request.tokens_to_generate, request.min_tokens_to_generate, request.logprobs_begin));
   }
   if (num_prompt > limit || request.tokens_to_generate > limit - num_prompt) {
-    return InvalidArgument(Format("a prompt of {} tokens and {} to generate do not fit the context of {} tokens; "
-                                  "shorten the prompt or generate fewer",
-                                  num_prompt, request.tokens_to_generate, limit));
+    return InvalidArgument(
+        Format("a prompt of {} tokens and {} to generate do not fit the context of {} tokens; "
+               "shorten the prompt or generate fewer",
+               num_prompt, request.tokens_to_generate, limit));
   }
   for (const int32_t id : request.prompt_ids) {
     if (id < 0 || id >= engine_.config().vocab_size) {
@@ -81,7 +85,8 @@ Result<int64_t> Generator::Add(GenerateRequest request) {
   const int64_t num_prompt = std::ssize(sequence.ids);
   const bool scores = sequence.request.logprobs && sequence.request.logprobs_begin < num_prompt - 1;
   const int64_t to_feed = sequence.generates() ? num_prompt : scores ? num_prompt - 1 : 0;
-  const int64_t longest = num_prompt + std::max<int64_t>(sequence.request.tokens_to_generate, 1) - 1;
+  const int64_t longest =
+      num_prompt + std::max<int64_t>(sequence.request.tokens_to_generate, 1) - 1;
   if (to_feed > 0) NEMO_RETURN_IF_ERROR(scheduler_.Add(id, to_feed, longest));
   sequences_.emplace(id, std::move(sequence));
   ++next_id_;
@@ -123,8 +128,8 @@ Status Generator::RunStep(const TokenCallback& on_token) {
   if (engine_.world().rank() == engine_.last_stage_root()) {
     NEMO_ASSIGN_OR_RETURN(news, Decide(spans, batch, rows));
   }
-  NEMO_RETURN_IF_ERROR(
-      engine_.world().Broadcast(std::as_writable_bytes(std::span(news)), engine_.last_stage_root()));
+  NEMO_RETURN_IF_ERROR(engine_.world().Broadcast(std::as_writable_bytes(std::span(news)),
+                                                 engine_.last_stage_root()));
   NEMO_RETURN_IF_ERROR(ShareWholeRows(spans, batch, rows));
   size_t first = 0;
   for (size_t i = 0; i < spans.size(); ++i) {
@@ -162,13 +167,16 @@ Result<int32_t> Generator::ChooseToken(const Sequence& sequence, const LogitRow&
     logits[eos] = -std::numeric_limits<float>::infinity();
   }
   if (sampling.greedy) return ArgMax(logits);
-  // NeMo's penalty knows the tokens through the log-probabilities, and has none before the first step.
+  // NeMo's penalty knows the tokens through the log-probabilities, and has none before the first
+  // step.
   const bool penalise = sequence.request.logprobs && sequence.num_generated() > 0;
-  ScaleLogits(sampling, penalise ? std::span(sequence.ids).subspan(1) : std::span<const int32_t>(), logits);
+  ScaleLogits(sampling, penalise ? std::span(sequence.ids).subspan(1) : std::span<const int32_t>(),
+              logits);
   const DrawKey key = {sampling.seed, static_cast<uint32_t>(sequence.ids.size()),
                        sequence.request.draw_index, 0};
   const int32_t token_id = Choose(Survivors(sampling, logits), key);
-  if (token_id < 0) return Corruption("no token is left to choose from: the logits are not finite numbers");
+  if (token_id < 0)
+    return Corruption("no token is left to choose from: the logits are not finite numbers");
   return token_id;
 }
 
@@ -207,8 +215,9 @@ Status Generator::ShareWholeRows(const std::vector<ScheduledSpan>& spans, const 
       if (!wanted || at < sequence.request.logprobs_begin) continue;
       std::vector<float> logprobs(engine_.config().vocab_size);
       if (world.rank() == root) {
-        std::transform(rows[row].logits.begin(), rows[row].logits.end(), logprobs.begin(),
-                       [&](float logit) { return static_cast<float>(rows[row].score.LogProb(logit)); });
+        std::transform(
+            rows[row].logits.begin(), rows[row].logits.end(), logprobs.begin(),
+            [&](float logit) { return static_cast<float>(rows[row].score.LogProb(logit)); });
         if (root != 0) NEMO_RETURN_IF_ERROR(world.Send(std::as_bytes(std::span(logprobs)), 0));
       } else {
         NEMO_RETURN_IF_ERROR(world.Recv(std::as_writable_bytes(std::span(logprobs)), root));
@@ -225,20 +234,24 @@ Status Generator::Apply(const ScheduledSpan& span, std::span<const RowNews> news
   const int64_t end = span.start + span.count;
   if (sequence.request.logprobs) {
     for (size_t i = 0; i < news.size(); ++i) {
-      if (end - std::ssize(news) + static_cast<int64_t>(i) < sequence.request.logprobs_begin) continue;
+      if (end - std::ssize(news) + static_cast<int64_t>(i) < sequence.request.logprobs_begin)
+        continue;
       sequence.result.logprob.push_back(news[i].logprob);
       sequence.result.argmax.push_back(news[i].argmax);
     }
   }
   if (!sequence.generates()) {
-    return end + 1 == std::ssize(sequence.ids) ? Finish(span.id, FinishReason::kLength) : OkStatus();
+    return end + 1 == std::ssize(sequence.ids) ? Finish(span.id, FinishReason::kLength)
+                                               : OkStatus();
   }
-  return end == std::ssize(sequence.ids) ? TakeToken(span.id, news.back().token_id, on_token) : OkStatus();
+  return end == std::ssize(sequence.ids) ? TakeToken(span.id, news.back().token_id, on_token)
+                                         : OkStatus();
 }
 
 Status Generator::TakeToken(int64_t id, int32_t token_id, const TokenCallback& on_token) {
   Sequence& sequence = sequences_.at(id);
-  if (sequence.num_generated() == 0) sequence.result.first_token_ms = MillisecondsSince(sequence.added);
+  if (sequence.num_generated() == 0)
+    sequence.result.first_token_ms = MillisecondsSince(sequence.added);
   sequence.ids.push_back(token_id);
   NEMO_ASSIGN_OR_RETURN(const bool ended, sequence.end.Reached(sequence.ids));
   const bool done = ended || sequence.num_generated() == sequence.request.tokens_to_generate;

@@ -1,5 +1,6 @@
-// Generator: drives scheduler, engine and sampler, a step at a time, until each request has its tokens. Every rank
-// runs the same loop; the last stage chooses, the choice is broadcast, and all ranks know all results.
+// Generator: drives scheduler, engine and sampler, a step at a time, until each request has its
+// tokens. Every rank runs the same loop; the last stage chooses, the choice is broadcast, and all
+// ranks know all results.
 #pragma once
 
 #include <chrono>
@@ -26,19 +27,20 @@ struct GenerateOptions {
   int64_t prefill_chunk = 0;  ///< SchedulerOptions
 };
 
-/// A token was chosen for request `id`; `text` is what of its text is complete. Called on each rank that gives
-/// one, in the thread of Step.
+/// A token was chosen for request `id`; `text` is what of its text is complete. Called on each rank
+/// that gives one, in the thread of Step.
 using TokenCallback = std::function<void(int64_t id, int32_t token_id, std::string_view text)>;
 
-/// Requests of different lengths and kinds side by side. Ranks must make the same calls in the same order.
-/// Not thread-safe; refers to engine and tokenizer.
+/// Requests of different lengths and kinds side by side. Ranks must make the same calls in the same
+/// order. Not thread-safe; refers to engine and tokenizer.
 class Generator {
  public:
   static Result<std::unique_ptr<Generator>> Create(Engine& engine, const Tokenizer& tokenizer,
                                                    const GenerateOptions& options);
 
-  /// Takes a request and returns its id: 0, 1, 2, ... kInvalidArgument: parameters out of range, ids outside the
-  /// vocabulary, or more tokens than the context holds, with the limit; nothing has run then.
+  /// Takes a request and returns its id: 0, 1, 2, ... kInvalidArgument: parameters out of range,
+  /// ids outside the vocabulary, or more tokens than the context holds, with the limit; nothing has
+  /// run then.
   Result<int64_t> Add(GenerateRequest request);
   /// Gives a request up; it has no result.
   void Cancel(int64_t id);
@@ -66,8 +68,8 @@ class Generator {
   };
   /// What the last stage tells the others of a row.
   struct RowNews {
-    double logprob;   // of the next token
-    int32_t token_id; // the next token: known or just chosen
+    double logprob;    // of the next token
+    int32_t token_id;  // the next token: known or just chosen
     int32_t argmax;
   };
 
@@ -83,7 +85,8 @@ class Generator {
   Result<int32_t> ChooseToken(const Sequence& sequence, const LogitRow& row) const;
   Status ShareWholeRows(const std::vector<ScheduledSpan>& spans, const Batch& batch,
                         std::span<const LogitRow> rows);
-  Status Apply(const ScheduledSpan& span, std::span<const RowNews> news, const TokenCallback& on_token);
+  Status Apply(const ScheduledSpan& span, std::span<const RowNews> news,
+               const TokenCallback& on_token);
   Status TakeToken(int64_t id, int32_t token_id, const TokenCallback& on_token);
   Status Finish(int64_t id, FinishReason reason);
 

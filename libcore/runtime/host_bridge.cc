@@ -31,7 +31,8 @@ Status HostBridge::Send(Communicator& group, const void* data, int64_t size_byte
 
 Status HostBridge::Recv(Communicator& group, void* data, int64_t size_bytes, int peer) {
   if (backend_.host_memory()) {
-    return group.Recv(std::span(static_cast<std::byte*>(data), static_cast<size_t>(size_bytes)), peer);
+    return group.Recv(std::span(static_cast<std::byte*>(data), static_cast<size_t>(size_bytes)),
+                      peer);
   }
   staging_.resize(static_cast<size_t>(size_bytes));
   NEMO_RETURN_IF_ERROR(group.Recv(staging_, peer));

@@ -1,5 +1,5 @@
-// HostBridge: collectives speak host memory; this carries backend memory there and back. Where the two are
-// the same, nothing is copied.
+// HostBridge: collectives speak host memory; this carries backend memory there and back. Where the
+// two are the same, nothing is copied.
 #pragma once
 
 #include <cstddef>

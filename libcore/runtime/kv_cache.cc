@@ -24,8 +24,9 @@ Result<KvCache> KvCache::Create(const KvCacheOptions& options, Backend& backend)
   for (int64_t layer = 0; layer < options.num_layers; ++layer) {
     auto pool = backend.Allocate(options.num_pages * LayerPageBytes(options));
     if (!pool) {
-      return pool.error().At(Format("KV cache of {} pages of {} tokens ({} in all)", options.num_pages,
-                                    kPageTokens, FormatBytes(options.num_pages * BytesPerPage(options))));
+      return pool.error().At(Format("KV cache of {} pages of {} tokens ({} in all)",
+                                    options.num_pages, kPageTokens,
+                                    FormatBytes(options.num_pages * BytesPerPage(options))));
     }
     cache.layers_.push_back(std::move(*pool));
   }
@@ -42,16 +43,17 @@ Result<KvCache> KvCache::Create(const KvCacheOptions& options, Backend& backend)
 Status KvCache::Reserve(int64_t slot, int64_t num_tokens) {
   NEMO_CHECK(slot >= 0 && slot < options_.max_sequences);
   if (num_tokens > options_.max_sequence_tokens) {
-    return InvalidArgument(Format("{} tokens in a sequence; the KV cache was made for {}", num_tokens,
-                                  options_.max_sequence_tokens));
+    return InvalidArgument(Format("{} tokens in a sequence; the KV cache was made for {}",
+                                  num_tokens, options_.max_sequence_tokens));
   }
   std::vector<int32_t>& pages = table_[slot];
   const int64_t missing = PagesFor(num_tokens) - static_cast<int64_t>(pages.size());
   if (missing <= 0) return OkStatus();
   if (missing > free_pages()) {
-    return Unavailable(Format("KV cache: {} more pages of {} tokens are needed, {} of {} are free; run fewer "
-                              "or shorter sequences at once, or give the cache more pages",
-                              missing, kPageTokens, free_pages(), options_.num_pages));
+    return Unavailable(
+        Format("KV cache: {} more pages of {} tokens are needed, {} of {} are free; run fewer "
+               "or shorter sequences at once, or give the cache more pages",
+               missing, kPageTokens, free_pages(), options_.num_pages));
   }
   for (int64_t i = 0; i < missing; ++i) {
     pages.push_back(free_.back());

@@ -22,9 +22,9 @@ struct KvCacheOptions {
   int64_t max_sequence_tokens = 0;  ///< of one slot
 };
 
-/// One pool of pages per layer, [page][kv_head][K|V][kPageTokens][head_dim] bf16, and one page table for all
-/// layers: page p of a sequence is the same in each. Pages are handed out lowest first, so ranks that make
-/// the same calls have the same tables. Not thread-safe.
+/// One pool of pages per layer, [page][kv_head][K|V][kPageTokens][head_dim] bf16, and one page
+/// table for all layers: page p of a sequence is the same in each. Pages are handed out lowest
+/// first, so ranks that make the same calls have the same tables. Not thread-safe.
 class KvCache {
  public:
   /// kIo: out of memory, with the size.
@@ -39,7 +39,9 @@ class KvCache {
 
   int64_t num_pages() const { return options_.num_pages; }
   int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
-  int64_t tokens_of(int64_t slot) const { return static_cast<int64_t>(table_[slot].size()) * kPageTokens; }
+  int64_t tokens_of(int64_t slot) const {
+    return static_cast<int64_t>(table_[slot].size()) * kPageTokens;
+  }
 
   BF16* layer_pages(int64_t layer_index);  ///< backend memory
   /// Backend memory, [max_sequences, table_stride()]; uploaded when it changed.
@@ -47,7 +49,8 @@ class KvCache {
   int64_t table_stride() const { return PagesFor(options_.max_sequence_tokens); }
 
  private:
-  KvCache(const KvCacheOptions& options, Backend& backend) : options_(options), backend_(&backend) {}
+  KvCache(const KvCacheOptions& options, Backend& backend)
+      : options_(options), backend_(&backend) {}
 
   KvCacheOptions options_;
   Backend* backend_;

@@ -8,8 +8,9 @@
 
 namespace nemo {
 
-Result<std::unique_ptr<LogitHead>> LogitHead::Create(const Options& options, const RankWeights& weights,
-                                                     Backend& backend, Communicator& tp) {
+Result<std::unique_ptr<LogitHead>> LogitHead::Create(const Options& options,
+                                                     const RankWeights& weights, Backend& backend,
+                                                     Communicator& tp) {
   std::unique_ptr<LogitHead> head(new LogitHead(options, weights, backend, tp));
   const int64_t rows = options.block_rows;
   const int64_t hidden = weights.shape.hidden_size;
@@ -35,22 +36,27 @@ Status LogitHead::ComputeBlock(const BF16* hidden, int64_t num_hidden_rows,
   const auto num_rows = static_cast<int64_t>(block.size());
   const int64_t hidden_size = weights_.shape.hidden_size;
   std::vector<int32_t> row_ids;
-  for (const LogitRequest& request : block) row_ids.push_back(static_cast<int32_t>(request.hidden_row));
+  for (const LogitRequest& request : block)
+    row_ids.push_back(static_cast<int32_t>(request.hidden_row));
   NEMO_RETURN_IF_ERROR(bridge_.Put(row_ids_, std::span<const int32_t>(row_ids)));
   const OpTable& ops = backend_.ops();
   // The embedding look-up gathers rows of any table; bf16 -> float -> bf16 changes nothing.
-  NEMO_RETURN_IF_ERROR(ops.embed(backend_, {row_ids_, num_rows, hidden, 0, num_hidden_rows, hidden_size,
-                                            gathered_}));
+  NEMO_RETURN_IF_ERROR(ops.embed(
+      backend_, {row_ids_, num_rows, hidden, 0, num_hidden_rows, hidden_size, gathered_}));
   NEMO_RETURN_IF_ERROR(ops.residual_norm(
-      backend_, {x_, gathered_, /*replace=*/true, static_cast<const BF16*>(weights_.final_norm_weight->data()),
-                 static_cast<const BF16*>(weights_.final_norm_bias->data()), h_, num_rows, hidden_size,
-                 options_.layernorm_epsilon, options_.zero_centered_gamma, options_.profile}));
+      backend_,
+      {x_, gathered_, /*replace=*/true,
+       static_cast<const BF16*>(weights_.final_norm_weight->data()),
+       static_cast<const BF16*>(weights_.final_norm_bias->data()), h_, num_rows, hidden_size,
+       options_.layernorm_epsilon, options_.zero_centered_gamma, options_.profile}));
   if (weights_.head == nullptr) return OkStatus();
   if (options_.profile == DTypeProfile::kHf) {
-    NEMO_RETURN_IF_ERROR(ops.linear(backend_, {weights_.head.get(), h_, num_rows, logits_bf16_, Epilogue::kBf16}));
+    NEMO_RETURN_IF_ERROR(
+        ops.linear(backend_, {weights_.head.get(), h_, num_rows, logits_bf16_, Epilogue::kBf16}));
     NEMO_RETURN_IF_ERROR(RoundLogits(num_rows));
   } else {
-    NEMO_RETURN_IF_ERROR(ops.linear(backend_, {weights_.head.get(), h_, num_rows, logits_, Epilogue::kFloat}));
+    NEMO_RETURN_IF_ERROR(
+        ops.linear(backend_, {weights_.head.get(), h_, num_rows, logits_, Epilogue::kFloat}));
   }
   const VocabCut& cut = weights_.shape.vocab;
   return ops.head_stats(backend_, {logits_, num_rows, cut.num_columns(), cut.column_begin(),
@@ -69,19 +75,23 @@ Status LogitHead::MergeScores(std::span<LogitRow> rows) {
   const auto num_rows = static_cast<int64_t>(rows.size());
   const int64_t slots = cut.max_rank_chunks(tp_.size());
   std::vector<ChunkStats> mine(num_rows * slots), all(num_rows * slots * tp_.size());
-  NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> stats,
-                        bridge_.View(stats_, num_rows * own * static_cast<int64_t>(sizeof(ChunkStats))));
+  NEMO_ASSIGN_OR_RETURN(
+      const std::span<const std::byte> stats,
+      bridge_.View(stats_, num_rows * own * static_cast<int64_t>(sizeof(ChunkStats))));
   for (int64_t row = 0; row < num_rows; ++row) {
     if (own == 0) break;
-    std::memcpy(&mine[row * slots], stats.data() + row * own * sizeof(ChunkStats), own * sizeof(ChunkStats));
+    std::memcpy(&mine[row * slots], stats.data() + row * own * sizeof(ChunkStats),
+                own * sizeof(ChunkStats));
   }
-  NEMO_RETURN_IF_ERROR(tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
+  NEMO_RETURN_IF_ERROR(
+      tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
   std::vector<ChunkStats> chunks(cut.num_chunks);
   for (int64_t row = 0; row < num_rows; ++row) {
     for (int64_t rank = 0; rank < tp_.size(); ++rank) {
       const VocabCut part = CutVocabulary(options_.vocab_size, tp_.size(), rank);
       const ChunkStats* from = &all[(rank * num_rows + row) * slots];
-      std::copy(from, from + (part.chunk_end - part.chunk_begin), chunks.begin() + part.chunk_begin);
+      std::copy(from, from + (part.chunk_end - part.chunk_begin),
+                chunks.begin() + part.chunk_begin);
     }
     NEMO_ASSIGN_OR_RETURN(rows[row].score, MergeChunks(chunks));
   }
@@ -97,10 +107,12 @@ Status LogitHead::FetchTargets(std::span<const LogitRequest> block, std::span<Lo
     const int64_t column = block[i].target - cut.column_begin();
     if (!wants(block[i]) || column < 0 || column >= cut.num_columns()) continue;
     const float* logit = logits_ + static_cast<int64_t>(i) * cut.num_columns() + column;
-    NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, bridge_.View(logit, sizeof(float)));
+    NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
+                          bridge_.View(logit, sizeof(float)));
     std::memcpy(&mine[i], bytes.data(), sizeof(float));
   }
-  NEMO_RETURN_IF_ERROR(tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
+  NEMO_RETURN_IF_ERROR(
+      tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
   for (size_t i = 0; i < block.size(); ++i) {
     if (!wants(block[i])) continue;
     const int64_t owner = OwnerOfColumn(cut, tp_.size(), block[i].target);
@@ -116,10 +128,12 @@ Status LogitHead::FetchWhole(std::span<const LogitRequest> block, std::span<Logi
   for (size_t i = 0; i < block.size(); ++i) {
     if (!block[i].whole) continue;
     const float* row = logits_ + static_cast<int64_t>(i) * cut.num_columns();
-    NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
-                          bridge_.View(row, cut.num_columns() * static_cast<int64_t>(sizeof(float))));
+    NEMO_ASSIGN_OR_RETURN(
+        const std::span<const std::byte> bytes,
+        bridge_.View(row, cut.num_columns() * static_cast<int64_t>(sizeof(float))));
     std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(mine)).begin());
-    NEMO_RETURN_IF_ERROR(tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
+    NEMO_RETURN_IF_ERROR(
+        tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
     rows[i].logits.resize(options_.vocab_size);
     for (int64_t rank = 0; rank < tp_.size(); ++rank) {
       const VocabCut part = CutVocabulary(options_.vocab_size, tp_.size(), rank);
@@ -135,7 +149,8 @@ Result<std::vector<LogitRow>> LogitHead::Run(const BF16* hidden, int64_t num_hid
                                              std::span<const LogitRequest> requests) {
   std::vector<LogitRow> rows(requests.size());
   for (size_t begin = 0; begin < requests.size();) {
-    const size_t count = std::min(requests.size() - begin, static_cast<size_t>(options_.block_rows));
+    const size_t count =
+        std::min(requests.size() - begin, static_cast<size_t>(options_.block_rows));
     const std::span<const LogitRequest> block = requests.subspan(begin, count);
     const std::span<LogitRow> out = std::span(rows).subspan(begin, count);
     NEMO_RETURN_IF_ERROR(ComputeBlock(hidden, num_hidden_rows, block));

@@ -1,5 +1,5 @@
-// LogitHead: the end of the model on the last stage. Final LayerNorm, output layer, and what is wanted of each
-// row of logits, put together over the tensor ranks.
+// LogitHead: the end of the model on the last stage. Final LayerNorm, output layer, and what is
+// wanted of each row of logits, put together over the tensor ranks.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct LogitRow {
   std::vector<float> logits;  ///< [vocab_size] where the request was `whole`, else empty
 };
 
-/// One per rank of the last stage. Logits exist for a block of rows at a time; between tensor ranks travel the
-/// chunks' statistics, and whole rows only where they are asked for.
+/// One per rank of the last stage. Logits exist for a block of rows at a time; between tensor ranks
+/// travel the chunks' statistics, and whole rows only where they are asked for.
 class LogitHead {
  public:
   struct Options {
@@ -41,11 +41,12 @@ class LogitHead {
     bool zero_centered_gamma = true;
     DTypeProfile profile = DTypeProfile::kMegatron;  ///< kHf rounds logits to bf16
   };
-  static Result<std::unique_ptr<LogitHead>> Create(const Options& options, const RankWeights& weights,
-                                                   Backend& backend, Communicator& tp);
+  static Result<std::unique_ptr<LogitHead>> Create(const Options& options,
+                                                   const RankWeights& weights, Backend& backend,
+                                                   Communicator& tp);
 
-  /// Rows of `hidden` [num_hidden_rows, hidden_size] (backend memory, before the final norm). Collective over
-  /// the tensor ranks; all of them get the same rows, in the order of the requests.
+  /// Rows of `hidden` [num_hidden_rows, hidden_size] (backend memory, before the final norm).
+  /// Collective over the tensor ranks; all of them get the same rows, in the order of the requests.
   Result<std::vector<LogitRow>> Run(const BF16* hidden, int64_t num_hidden_rows,
                                     std::span<const LogitRequest> requests);
 
@@ -53,7 +54,8 @@ class LogitHead {
   LogitHead(const Options& options, const RankWeights& weights, Backend& backend, Communicator& tp)
       : options_(options), weights_(weights), backend_(backend), tp_(tp), bridge_(backend) {}
 
-  Status ComputeBlock(const BF16* hidden, int64_t num_hidden_rows, std::span<const LogitRequest> block);
+  Status ComputeBlock(const BF16* hidden, int64_t num_hidden_rows,
+                      std::span<const LogitRequest> block);
   Status RoundLogits(int64_t num_rows);
   Status MergeScores(std::span<LogitRow> rows);
   Status FetchTargets(std::span<const LogitRequest> block, std::span<LogitRow> rows);
@@ -65,14 +67,14 @@ class LogitHead {
   Communicator& tp_;
   HostBridge bridge_;
   Arena arena_;
-  int32_t* row_ids_ = nullptr;     // [block_rows] hidden rows of the block
-  int32_t* identity_ = nullptr;    // [block_rows] 0, 1, 2, ...
-  float* gathered_ = nullptr;      // [block_rows, hidden_size]
-  BF16* x_ = nullptr;              // [block_rows, hidden_size]
-  BF16* h_ = nullptr;              // [block_rows, hidden_size]
-  float* logits_ = nullptr;        // [block_rows, columns]
-  BF16* logits_bf16_ = nullptr;    // [block_rows, columns], profile kHf
-  ChunkStats* stats_ = nullptr;    // [block_rows, chunks]
+  int32_t* row_ids_ = nullptr;   // [block_rows] hidden rows of the block
+  int32_t* identity_ = nullptr;  // [block_rows] 0, 1, 2, ...
+  float* gathered_ = nullptr;    // [block_rows, hidden_size]
+  BF16* x_ = nullptr;            // [block_rows, hidden_size]
+  BF16* h_ = nullptr;            // [block_rows, hidden_size]
+  float* logits_ = nullptr;      // [block_rows, columns]
+  BF16* logits_bf16_ = nullptr;  // [block_rows, columns], profile kHf
+  ChunkStats* stats_ = nullptr;  // [block_rows, chunks]
 };
 
 }  // namespace nemo

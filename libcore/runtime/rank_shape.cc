@@ -13,15 +13,16 @@ constexpr int64_t kChunkColumns = 2000;  // of the 256000-piece vocabulary: 128 
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// The layout as the runtime uses it: vocabulary and K/V heads are cut by its own rules, so the file rules
-/// about them must not refuse it.
+/// The layout as the runtime uses it: vocabulary and K/V heads are cut by its own rules, so the
+/// file rules about them must not refuse it.
 Status CheckRuntimeLayout(const ModelConfig& config, ParallelLayout layout) {
   if (layout.vpp_size != 1) {
-    return InvalidArgument(Format("{} virtual stages: they serve training; run with --vpp 1",
-                                  layout.vpp_size));
+    return InvalidArgument(
+        Format("{} virtual stages: they serve training; run with --vpp 1", layout.vpp_size));
   }
   ModelConfig padded = config;
-  padded.padded_vocab_size = CeilDiv(config.vocab_size, 128 * layout.tp_size) * 128 * layout.tp_size;
+  padded.padded_vocab_size =
+      CeilDiv(config.vocab_size, 128 * layout.tp_size) * 128 * layout.tp_size;
   layout.kv_duplicate = layout.tp_size > config.num_query_groups;
   return CheckLayout(layout, padded);
 }
@@ -38,8 +39,8 @@ void CutHeads(const ModelConfig& config, RankShape& shape) {
   }
 }
 
-/// The leaves of a row-parallel product over `k` columns in all that one of `tp_size` ranks adds up.
-/// Where the canonical leaves do not fit, each rank is one leaf: right, but tied to this TP.
+/// The leaves of a row-parallel product over `k` columns in all that one of `tp_size` ranks adds
+/// up. Where the canonical leaves do not fit, each rank is one leaf: right, but tied to this TP.
 int LeavesOfRank(int64_t k, int64_t tp_size) {
   if (k % kNumLeaves != 0 || kNumLeaves % tp_size != 0) return 1;
   return static_cast<int>(kNumLeaves / tp_size);
@@ -64,14 +65,17 @@ int64_t OwnerOfColumn(const VocabCut& cut, int64_t tp_size, int64_t id) {
   return rank;
 }
 
-Result<RankShape> ShapeOfRank(const ModelConfig& config, const ParallelLayout& layout, int64_t rank) {
+Result<RankShape> ShapeOfRank(const ModelConfig& config, const ParallelLayout& layout,
+                              int64_t rank) {
   if (config.vocab_size <= 0) {
-    return InvalidArgument("the size of the vocabulary is not known; the tokenizer must be loaded first");
+    return InvalidArgument(
+        "the size of the vocabulary is not known; the tokenizer must be loaded first");
   }
   NEMO_RETURN_IF_ERROR(CheckConfig(config));
   NEMO_RETURN_IF_ERROR(CheckRuntimeLayout(config, layout));
   if (rank < 0 || rank >= layout.world_size()) {
-    return InvalidArgument(Format("rank {} of {} in layout {}", rank, layout.world_size(), ToString(layout)));
+    return InvalidArgument(
+        Format("rank {} of {} in layout {}", rank, layout.world_size(), ToString(layout)));
   }
   RankShape shape;
   shape.tp_size = layout.tp_size;

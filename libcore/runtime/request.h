@@ -10,33 +10,34 @@
 namespace nemo {
 
 struct GenerateRequest {
-  std::vector<int32_t> prompt_ids;       ///< at least one (EncodePrompt)
-  int64_t tokens_to_generate = 64;       ///< 0: score the prompt only
-  int64_t min_tokens_to_generate = 0;    ///< before these, eos is not chosen; end strings still end
+  std::vector<int32_t> prompt_ids;     ///< at least one (EncodePrompt)
+  int64_t tokens_to_generate = 64;     ///< 0: score the prompt only
+  int64_t min_tokens_to_generate = 0;  ///< before these, eos is not chosen; end strings still end
   SamplingParams sampling;
   std::vector<std::string> end_strings;  ///< eos always ends
   uint32_t draw_index = 0;               ///< separates the random draws of requests with one seed
   bool logprobs = false;
-  int64_t logprobs_begin = 0;            ///< the first position whose row is wanted: scoring skips a context
-  bool full_logprobs = false;            ///< with logprobs: whole rows, known to rank 0 only
+  int64_t logprobs_begin = 0;  ///< the first position whose row is wanted: scoring skips a context
+  bool full_logprobs = false;  ///< with logprobs: whole rows, known to rank 0 only
 };
 
 enum class FinishReason { kLength, kEnd };
 
 struct GenerateResult {
-  std::vector<int32_t> token_ids;        ///< prompt and generation
+  std::vector<int32_t> token_ids;  ///< prompt and generation
   int64_t num_prompt_tokens = 0;
-  std::string text;                      ///< of all token_ids
-  std::vector<std::string> tokens;       ///< pieces
-  std::vector<int64_t> offsets;          ///< of each token: characters of the pieces before it, specials count none
-  /// With logprobs, element i is about position logprobs_begin + i: log p(next token | up to it), over the real
-  /// vocabulary, from untouched logits, up to the token before the last.
+  std::string text;                 ///< of all token_ids
+  std::vector<std::string> tokens;  ///< pieces
+  std::vector<int64_t>
+      offsets;  ///< of each token: characters of the pieces before it, specials count none
+  /// With logprobs, element i is about position logprobs_begin + i: log p(next token | up to it),
+  /// over the real vocabulary, from untouched logits, up to the token before the last.
   std::vector<double> logprob;
-  std::vector<int32_t> argmax;           ///< the most likely token there, parallel to logprob
+  std::vector<int32_t> argmax;  ///< the most likely token there, parallel to logprob
   std::vector<std::vector<float>> full_logprob;  ///< rank 0 only
   FinishReason finish_reason = FinishReason::kLength;
-  double first_token_ms = 0;             ///< from Add to the first generated token; 0 without one
-  double total_ms = 0;                   ///< from Add to the end
+  double first_token_ms = 0;  ///< from Add to the first generated token; 0 without one
+  double total_ms = 0;        ///< from Add to the end
 };
 
 }  // namespace nemo

@@ -10,7 +10,8 @@ RopeTables MakeRopeTables(int64_t num_positions, int64_t rotary_dim, double base
   for (int64_t i = 0; i < half; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(rotary_dim);
     // Powers in double, rounded once: libraries' powf differ in the last bit.
-    const auto power = static_cast<float>(std::pow(static_cast<double>(static_cast<float>(base)), exponent));
+    const auto power =
+        static_cast<float>(std::pow(static_cast<double>(static_cast<float>(base)), exponent));
     inverse_frequency[i] = 1.0f / power;
   }
   RopeTables tables;
@@ -19,8 +20,10 @@ RopeTables MakeRopeTables(int64_t num_positions, int64_t rotary_dim, double base
   for (int64_t position = 0; position < num_positions; ++position) {
     for (int64_t i = 0; i < half; ++i) {
       const float angle = static_cast<float>(position) * inverse_frequency[i];
-      tables.cos[position * half + i] = BF16FromFloat(static_cast<float>(std::cos(static_cast<double>(angle))));
-      tables.sin[position * half + i] = BF16FromFloat(static_cast<float>(std::sin(static_cast<double>(angle))));
+      tables.cos[position * half + i] =
+          BF16FromFloat(static_cast<float>(std::cos(static_cast<double>(angle))));
+      tables.sin[position * half + i] =
+          BF16FromFloat(static_cast<float>(std::sin(static_cast<double>(angle))));
     }
   }
   return tables;

@@ -1,5 +1,5 @@
-// Rotary tables. Facts: megatron/core/models/common/embeddings/rotary_pos_embedding.py; transformers computes
-// the same (runtime.md 1.1: angle in fp32, values rounded to bf16).
+// Rotary tables. Facts: megatron/core/models/common/embeddings/rotary_pos_embedding.py;
+// transformers computes the same (runtime.md 1.1: angle in fp32, values rounded to bf16).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ struct RopeTables {
   std::vector<BF16> sin;
 };
 
-/// Row p, column i: the angle p * base^(-2i / rotary_dim), each step in fp32 as the reference does it.
+/// Row p, column i: the angle p * base^(-2i / rotary_dim), each step in fp32 as the reference does
+/// it.
 RopeTables MakeRopeTables(int64_t num_positions, int64_t rotary_dim, double base);
 
 }  // namespace nemo

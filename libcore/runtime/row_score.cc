@@ -20,8 +20,9 @@ Result<RowScore> MergeChunks(std::span<const ChunkStats> chunks) {
            std::exp(static_cast<double>(chunk.max) - static_cast<double>(score.max));
   }
   if (score.argmax < 0 || !std::isfinite(score.max) || !std::isfinite(sum)) {
-    return Corruption("the model's logits are not finite numbers; its weights are damaged "
-                      "(nemo-validate --level values finds where)");
+    return Corruption(
+        "the model's logits are not finite numbers; its weights are damaged "
+        "(nemo-validate --level values finds where)");
   }
   score.log_sum_exp = static_cast<double>(score.max) + std::log(sum);
   return score;

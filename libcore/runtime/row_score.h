@@ -1,5 +1,6 @@
-// What is worth knowing of a row of logits, put together from the statistics of its vocabulary chunks. Chunks
-// do not depend on the layout, and they are merged in their order, so neither does the result.
+// What is worth knowing of a row of logits, put together from the statistics of its vocabulary
+// chunks. Chunks do not depend on the layout, and they are merged in their order, so neither does
+// the result.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ struct RowScore {
   double LogProb(float logit) const { return static_cast<double>(logit) - log_sum_exp; }
 };
 
-/// `chunks` are all chunks of one row, in vocabulary order. kCorruption: no logit is a finite number, which
-/// damaged weights cause.
+/// `chunks` are all chunks of one row, in vocabulary order. kCorruption: no logit is a finite
+/// number, which damaged weights cause.
 Result<RowScore> MergeChunks(std::span<const ChunkStats> chunks);
 
 }  // namespace nemo

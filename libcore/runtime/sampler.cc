@@ -11,8 +11,8 @@ namespace {
 
 constexpr double kMaxTemperature = 100.0;
 
-/// True when `a` comes after `b` in order of falling logit and, where equal, rising id. A heap by it pops
-/// in that order.
+/// True when `a` comes after `b` in order of falling logit and, where equal, rising id. A heap by
+/// it pops in that order.
 bool After(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit < b.logit : a.token_id > b.token_id;
 }
@@ -48,21 +48,25 @@ void KeepTopP(double p, std::vector<Candidate>& candidates) {
 
 Status CheckSampling(const SamplingParams& params) {
   if (!(params.temperature > 0 && params.temperature <= kMaxTemperature)) {
-    return InvalidArgument(Format("temperature {}: must be above 0 and at most {}; for the most likely "
-                                  "token ask for greedy",
-                                  params.temperature, kMaxTemperature));
+    return InvalidArgument(
+        Format("temperature {}: must be above 0 and at most {}; for the most likely "
+               "token ask for greedy",
+               params.temperature, kMaxTemperature));
   }
-  if (params.top_k < 0) return InvalidArgument(Format("top-k {}: must be 0 (off) or more", params.top_k));
+  if (params.top_k < 0)
+    return InvalidArgument(Format("top-k {}: must be 0 (off) or more", params.top_k));
   if (!(params.top_p >= 0 && params.top_p <= 1)) {
     return InvalidArgument(Format("top-p {}: must be between 0 and 1 (both off)", params.top_p));
   }
   if (!(params.repetition_penalty >= 1) || !std::isfinite(params.repetition_penalty)) {
-    return InvalidArgument(Format("repetition penalty {}: must be 1 (off) or more", params.repetition_penalty));
+    return InvalidArgument(
+        Format("repetition penalty {}: must be 1 (off) or more", params.repetition_penalty));
   }
   return OkStatus();
 }
 
-void ScaleLogits(const SamplingParams& params, std::span<const int32_t> used, std::span<float> logits) {
+void ScaleLogits(const SamplingParams& params, std::span<const int32_t> used,
+                 std::span<float> logits) {
   const auto temperature = static_cast<float>(params.temperature);
   if (temperature != 1.0f) {
     for (float& logit : logits) logit /= temperature;
@@ -92,7 +96,8 @@ int32_t Choose(std::span<const Candidate> candidates, const DrawKey& key) {
   int32_t best_id = -1;
   double best = -std::numeric_limits<double>::infinity();
   for (const Candidate& c : candidates) {
-    const double score = static_cast<double>(c.logit) + Gumbel(key, static_cast<uint32_t>(c.token_id));
+    const double score =
+        static_cast<double>(c.logit) + Gumbel(key, static_cast<uint32_t>(c.token_id));
     if (best_id < 0 || score > best || (score == best && c.token_id < best_id)) {
       best = score;
       best_id = c.token_id;

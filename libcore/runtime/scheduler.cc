@@ -11,14 +11,15 @@ namespace nemo {
 Result<Scheduler> Scheduler::Create(const SchedulerOptions& options) {
   if (options.token_budget < 1 || options.max_batch_size < 1 || options.num_pages < 1 ||
       options.prefill_chunk < 0) {
-    return InvalidArgument(Format("scheduler: a budget of {} tokens, prompt chunks of {}, {} requests at once and "
-                                  "{} KV pages; all must be positive (chunks may be 0)",
-                                  options.token_budget, options.prefill_chunk, options.max_batch_size,
-                                  options.num_pages));
+    return InvalidArgument(Format(
+        "scheduler: a budget of {} tokens, prompt chunks of {}, {} requests at once and "
+        "{} KV pages; all must be positive (chunks may be 0)",
+        options.token_budget, options.prefill_chunk, options.max_batch_size, options.num_pages));
   }
   if (options.max_batch_size > options.token_budget) {
-    return InvalidArgument(Format("{} requests at once need a budget of as many tokens per step; it is {}",
-                                  options.max_batch_size, options.token_budget));
+    return InvalidArgument(
+        Format("{} requests at once need a budget of as many tokens per step; it is {}",
+               options.max_batch_size, options.token_budget));
   }
   return Scheduler(options);
 }
@@ -32,8 +33,9 @@ Status Scheduler::Add(int64_t id, int64_t num_tokens, int64_t max_tokens) {
   NEMO_CHECK(num_tokens >= 1 && max_tokens >= num_tokens);
   const int64_t pages = PagesFor(max_tokens);
   if (pages > options_.num_pages) {
-    return InvalidArgument(Format("a request of up to {} tokens needs {} KV pages of {} tokens, and there are {}",
-                                  max_tokens, pages, kPageTokens, options_.num_pages));
+    return InvalidArgument(
+        Format("a request of up to {} tokens needs {} KV pages of {} tokens, and there are {}",
+               max_tokens, pages, kPageTokens, options_.num_pages));
   }
   waiting_.push_back({id, num_tokens, pages});
   return OkStatus();
@@ -77,7 +79,8 @@ std::vector<ScheduledSpan> Scheduler::Next() {
 }
 
 void Scheduler::Append(int64_t id) {
-  const auto entry = std::find_if(running_.begin(), running_.end(), [id](const Entry& e) { return e.id == id; });
+  const auto entry =
+      std::find_if(running_.begin(), running_.end(), [id](const Entry& e) { return e.id == id; });
   NEMO_CHECK(entry != running_.end() && entry->num_fed == entry->num_tokens);
   ++entry->num_tokens;
   entry->decoding = true;

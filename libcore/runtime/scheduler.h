@@ -1,5 +1,5 @@
-// Scheduler: requests in, batches for the engine out. Pure arithmetic over counts of tokens: the same calls give
-// the same decisions, so every rank runs its own and they agree.
+// Scheduler: requests in, batches for the engine out. Pure arithmetic over counts of tokens: the
+// same calls give the same decisions, so every rank runs its own and they agree.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,11 @@
 namespace nemo {
 
 struct SchedulerOptions {
-  int64_t token_budget = 256;   ///< tokens of one step
-  int64_t prefill_chunk = 0;    ///< most prompt tokens of one request in a step; 0: whole pages, up to the budget
-  int64_t max_batch_size = 8;   ///< requests in flight: slots
-  int64_t num_pages = 0;        ///< of the KV cache
+  int64_t token_budget = 256;  ///< tokens of one step
+  int64_t prefill_chunk =
+      0;  ///< most prompt tokens of one request in a step; 0: whole pages, up to the budget
+  int64_t max_batch_size = 8;  ///< requests in flight: slots
+  int64_t num_pages = 0;       ///< of the KV cache
 };
 
 /// Tokens [start, start + count) of request `id` are to be fed in this step.
@@ -26,9 +27,9 @@ struct ScheduledSpan {
   bool operator==(const ScheduledSpan&) const = default;
 };
 
-/// First come, first served. A request enters when a slot and the pages for all of its tokens are free, so it
-/// never has to leave again before it is done. Each step: running decodes, then prompt chunks, both in order of
-/// entry, within the budget.
+/// First come, first served. A request enters when a slot and the pages for all of its tokens are
+/// free, so it never has to leave again before it is done. Each step: running decodes, then prompt
+/// chunks, both in order of entry, within the budget.
 class Scheduler {
  public:
   /// kInvalidArgument: an option below 1, or more requests in flight than the budget has tokens.

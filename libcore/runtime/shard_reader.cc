@@ -24,7 +24,8 @@ BF16 ToBF16(DType dtype, const std::byte* element) {
 }
 
 /// Reads `box` into `out` by way of a buffer in the stored dtype.
-Status ReadConverted(const TensorSource& source, const TensorSpec& spec, const Box& box, BF16* out) {
+Status ReadConverted(const TensorSource& source, const TensorSpec& spec, const Box& box,
+                     BF16* out) {
   const int64_t count = NumElements(box);
   const int64_t item_size = SizeOf(spec.dtype);
   std::vector<std::byte> stored(static_cast<size_t>(count * item_size));
@@ -40,8 +41,8 @@ Result<const TensorSpec*> ShardReader::Find(const std::string& name, const Shape
   const TensorSpec* spec = FindSpec(source_.specs(), name);
   if (spec == nullptr) return NotFound(Format("tensor {}: not in the checkpoint", name));
   if (spec->dtype != DType::kBF16 && spec->dtype != DType::kF32 && spec->dtype != DType::kF16) {
-    return Corruption(Format("tensor {}: dtype {}; weights are BF16, F16 or F32", name,
-                             DTypeName(spec->dtype)));
+    return Corruption(
+        Format("tensor {}: dtype {}; weights are BF16, F16 or F32", name, DTypeName(spec->dtype)));
   }
   Shape expected = shape;
   if (more_rows_ok && spec->shape.size() == shape.size() && spec->shape[0] > shape[0]) {
@@ -60,7 +61,8 @@ Status ShardReader::Reserve(int64_t num_elements) {
   capacity_ = 0;
   staging_.reset(new (std::nothrow) BF16[static_cast<size_t>(num_elements)]);
   if (staging_ == nullptr) {
-    return IoError(Format("out of memory: {} for one tensor's shard", FormatBytes(num_elements * 2)));
+    return IoError(
+        Format("out of memory: {} for one tensor's shard", FormatBytes(num_elements * 2)));
   }
   capacity_ = num_elements;
   return OkStatus();
@@ -78,7 +80,8 @@ Status ShardReader::ReadBox(const TensorSpec& spec, const Box& box, BF16* out) c
     BF16* to = out + block * rows_per_block * row_elements;
     const int64_t count = NumElements(part);
     if (spec.dtype == DType::kBF16) {
-      NEMO_RETURN_IF_ERROR(source_.Read(spec.name, part, std::as_writable_bytes(std::span(to, count))));
+      NEMO_RETURN_IF_ERROR(
+          source_.Read(spec.name, part, std::as_writable_bytes(std::span(to, count))));
     } else {
       NEMO_RETURN_IF_ERROR(ReadConverted(source_, spec, part, to));
     }

@@ -39,7 +39,8 @@ Result<std::unique_ptr<Buffer>> Loader::ToBuffer(std::span<const BF16> values) {
 }
 
 Result<std::unique_ptr<Buffer>> Loader::Norm(const std::string& name) {
-  NEMO_ASSIGN_OR_RETURN(const std::span<const BF16> values, reader_.ReadVector(name, shape_.hidden_size));
+  NEMO_ASSIGN_OR_RETURN(const std::span<const BF16> values,
+                        reader_.ReadVector(name, shape_.hidden_size));
   return ToBuffer(values);
 }
 
@@ -50,8 +51,8 @@ Result<std::unique_ptr<PackedWeight>> Loader::Pack(const MatrixShard& shard, int
   return packed;
 }
 
-/// Stored rows are [group][its query heads, key, value][head_dim]; the rank wants its query heads together,
-/// then its keys, then its values.
+/// Stored rows are [group][its query heads, key, value][head_dim]; the rank wants its query heads
+/// together, then its keys, then its values.
 MatrixShard Loader::QkvShard(const std::string& name) const {
   const int64_t head_dim = shape_.head_dim;
   const int64_t q_per_group = config_.num_attention_heads / config_.num_query_groups;
@@ -95,13 +96,16 @@ Result<std::unique_ptr<Buffer>> Loader::Embedding() {
 
 Result<std::unique_ptr<PackedWeight>> Loader::Head() {
   if (shape_.vocab.num_columns() == 0) return std::unique_ptr<PackedWeight>();
-  return Pack(VocabShard(config_.share_embeddings_and_output_weights ? std::string(kEmbeddingName)
-                                                                     : std::string(kOutputLayerName)),
-              1);
+  return Pack(
+      VocabShard(config_.share_embeddings_and_output_weights ? std::string(kEmbeddingName)
+                                                             : std::string(kOutputLayerName)),
+      1);
 }
 
 Result<LayerWeights> Loader::Layer(int64_t layer) {
-  const auto name = [layer](std::string_view rest) { return Format("decoder.layers.{}.{}", layer, rest); };
+  const auto name = [layer](std::string_view rest) {
+    return Format("decoder.layers.{}.{}", layer, rest);
+  };
   const int64_t hidden = shape_.hidden_size;
   const int64_t q_columns = shape_.num_q_heads * shape_.head_dim;
   const MatrixShard proj = {name("self_attention.linear_proj.weight"),
@@ -126,7 +130,8 @@ Result<LayerWeights> Loader::Layer(int64_t layer) {
                            shape_.ffn_begin,
                            shape_.ffn_size};
   LayerWeights w;
-  NEMO_ASSIGN_OR_RETURN(w.qkv_norm_weight, Norm(name("self_attention.linear_qkv.layer_norm_weight")));
+  NEMO_ASSIGN_OR_RETURN(w.qkv_norm_weight,
+                        Norm(name("self_attention.linear_qkv.layer_norm_weight")));
   NEMO_ASSIGN_OR_RETURN(w.qkv_norm_bias, Norm(name("self_attention.linear_qkv.layer_norm_bias")));
   NEMO_ASSIGN_OR_RETURN(w.fc1_norm_weight, Norm(name("mlp.linear_fc1.layer_norm_weight")));
   NEMO_ASSIGN_OR_RETURN(w.fc1_norm_bias, Norm(name("mlp.linear_fc1.layer_norm_bias")));
@@ -140,9 +145,10 @@ Result<LayerWeights> Loader::Layer(int64_t layer) {
 /// Bytes that LoadWeights reads, counted as bf16.
 int64_t BytesToRead(const ModelConfig& config, const RankShape& shape) {
   const int64_t hidden = shape.hidden_size;
-  const int64_t per_layer = hidden * (4 + shape.qkv_columns() + shape.num_q_heads * shape.head_dim +
-                                      2 * shape.ffn_size);
-  const int64_t end = std::min(shape.vocab.column_begin() + shape.vocab.num_columns(), config.vocab_size);
+  const int64_t per_layer =
+      hidden * (4 + shape.qkv_columns() + shape.num_q_heads * shape.head_dim + 2 * shape.ffn_size);
+  const int64_t end =
+      std::min(shape.vocab.column_begin() + shape.vocab.num_columns(), config.vocab_size);
   const int64_t vocab = hidden * std::max<int64_t>(0, end - shape.vocab.column_begin());
   int64_t elements = per_layer * static_cast<int64_t>(shape.layers.size());
   if (shape.first_stage()) elements += vocab;
@@ -154,10 +160,13 @@ int64_t BytesToRead(const ModelConfig& config, const RankShape& shape) {
 
 int64_t RankWeights::size_bytes() const {
   int64_t sum = 0;
-  const auto add = [&sum](const auto&... parts) { ((sum += parts ? parts->size_bytes() : 0), ...); };
+  const auto add = [&sum](const auto&... parts) {
+    ((sum += parts ? parts->size_bytes() : 0), ...);
+  };
   add(embedding, final_norm_weight, final_norm_bias, head);
   for (const LayerWeights& w : layers) {
-    add(w.qkv_norm_weight, w.qkv_norm_bias, w.fc1_norm_weight, w.fc1_norm_bias, w.qkv, w.proj, w.fc1, w.fc2);
+    add(w.qkv_norm_weight, w.qkv_norm_bias, w.fc1_norm_weight, w.fc1_norm_bias, w.qkv, w.proj,
+        w.fc1, w.fc2);
   }
   return sum;
 }

@@ -1,5 +1,5 @@
-// One rank's weights, taken straight from the canonical tensors of any readable checkpoint: the layout of the
-// files and the layout of the run have nothing to do with each other.
+// One rank's weights, taken straight from the canonical tensors of any readable checkpoint: the
+// layout of the files and the layout of the run have nothing to do with each other.
 #pragma once
 
 #include <memory>
@@ -26,20 +26,21 @@ struct LayerWeights {
 
 struct RankWeights {
   RankShape shape;
-  std::unique_ptr<Buffer> embedding;  ///< [vocab.num_columns(), hidden] bf16; first stage, else null
-  std::vector<LayerWeights> layers;   ///< parallel to shape.layers
+  std::unique_ptr<Buffer>
+      embedding;                     ///< [vocab.num_columns(), hidden] bf16; first stage, else null
+  std::vector<LayerWeights> layers;  ///< parallel to shape.layers
   std::unique_ptr<Buffer> final_norm_weight, final_norm_bias;  ///< last stage
-  std::unique_ptr<PackedWeight> head;  ///< [vocab.num_columns(), hidden]; last stage, null without columns
+  std::unique_ptr<PackedWeight>
+      head;  ///< [vocab.num_columns(), hidden]; last stage, null without columns
 
   int64_t size_bytes() const;
 };
 
-/// Reads and packs what `rank` computes with. Stored fp32 and fp16 become bf16 (RNE). With shared embeddings
-/// the head is the embedding. Reads with up to `threads` threads.
-/// Host memory beside the weights themselves: one tensor shard of this rank, plus 8 MiB per thread where the
-/// stored dtype is not bf16; freed before return.
-/// kInvalidArgument: ShapeOfRank. kCorruption, kNotFound: a tensor is absent, has another shape or a dtype
-/// that holds no weights.
+/// Reads and packs what `rank` computes with. Stored fp32 and fp16 become bf16 (RNE). With shared
+/// embeddings the head is the embedding. Reads with up to `threads` threads. Host memory beside the
+/// weights themselves: one tensor shard of this rank, plus 8 MiB per thread where the stored dtype
+/// is not bf16; freed before return. kInvalidArgument: ShapeOfRank. kCorruption, kNotFound: a
+/// tensor is absent, has another shape or a dtype that holds no weights.
 Result<RankWeights> LoadWeights(const TensorSource& canonical, const ModelConfig& config,
                                 const ParallelLayout& layout, int64_t rank, Backend& backend,
                                 int threads, Progress& progress);

@@ -39,7 +39,8 @@ Result<std::string> DecodeStream::Emit() {
   NEMO_ASSIGN_OR_RETURN(const std::string text, tokenizer_.Decode(all));
   NEMO_ASSIGN_OR_RETURN(const std::string last, tokenizer_.Decode(all.subspan(num_emitted_)));
   // What has just gone out is context enough for what follows once it has text of its own.
-  if (!last.empty()) window_.erase(window_.begin(), window_.begin() + static_cast<int64_t>(num_emitted_));
+  if (!last.empty())
+    window_.erase(window_.begin(), window_.begin() + static_cast<int64_t>(num_emitted_));
   num_emitted_ = window_.size();
   return text.substr(before.size());
 }

@@ -12,14 +12,16 @@
 namespace nemo {
 
 /// Turns ids into text as they come, so that all parts together are exactly Decode of all ids.
-/// Byte pieces are held back until their character is complete. Not thread-safe; refers to `tokenizer`.
+/// Byte pieces are held back until their character is complete. Not thread-safe; refers to
+/// `tokenizer`.
 class DecodeStream {
  public:
   explicit DecodeStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-  /// Begins with ids that are context only (the prompt): their text is not given out, except that of an
-  /// incomplete character at their end, which comes when it is complete. At most once, first.
+  /// Begins with ids that are context only (the prompt): their text is not given out, except that
+  /// of an incomplete character at their end, which comes when it is complete. At most once, first.
   Status Skip(std::span<const int32_t> ids);
-  /// The text that `id` completes; empty while a character is incomplete. Cost: a few tokens' decoding.
+  /// The text that `id` completes; empty while a character is incomplete. Cost: a few tokens'
+  /// decoding.
   Result<std::string> Add(int32_t id);
   /// The rest: what was held back, with U+FFFD where it stayed incomplete.
   Result<std::string> Finish();
@@ -28,8 +30,8 @@ class DecodeStream {
   Result<std::string> Emit();
 
   const Tokenizer& tokenizer_;
-  // window_ = some ids whose text went out, then the pending ones. The first part gives the library the
-  // context it needs (a leading blank is text in the middle of a sequence only).
+  // window_ = some ids whose text went out, then the pending ones. The first part gives the library
+  // the context it needs (a leading blank is text in the middle of a sequence only).
   std::vector<int32_t> window_;
   size_t num_emitted_ = 0;
 };

@@ -10,8 +10,8 @@
 namespace nemo {
 namespace {
 
-/// One field of a message: its number, wire type and, for length-delimited ones, its bytes; for fixed32, its
-/// four bytes.
+/// One field of a message: its number, wire type and, for length-delimited ones, its bytes; for
+/// fixed32, its four bytes.
 struct Field {
   uint64_t number = 0;
   int wire_type = 0;
@@ -39,16 +39,22 @@ Result<Field> ReadField(std::string_view& in) {
       NEMO_ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t value, ReadVarint(in, 10));
       return field;
     }
-    case 1: size_bytes = 8; break;
-    case 5: size_bytes = 4; break;
+    case 1:
+      size_bytes = 8;
+      break;
+    case 5:
+      size_bytes = 4;
+      break;
     case 2: {
       NEMO_ASSIGN_OR_RETURN(size_bytes, ReadVarint(in, 10));
       break;
     }
-    default: return Corruption(Format("field {} has wire type {}", field.number, field.wire_type));
+    default:
+      return Corruption(Format("field {} has wire type {}", field.number, field.wire_type));
   }
   if (size_bytes > in.size()) {
-    return Corruption(Format("field {} has {} bytes, {} are left", field.number, size_bytes, in.size()));
+    return Corruption(
+        Format("field {} has {} bytes, {} are left", field.number, size_bytes, in.size()));
   }
   field.bytes = in.substr(0, size_bytes);
   in.remove_prefix(size_bytes);
@@ -69,8 +75,8 @@ uint32_t ReadU32(std::string_view bytes, size_t index) {
   return value;
 }
 
-/// Every step a search can take from any unit lands inside the array, and every value it can return lies
-/// inside the replacement texts.
+/// Every step a search can take from any unit lands inside the array, and every value it can return
+/// lies inside the replacement texts.
 Status CheckTrie(std::string_view units, size_t replacements_size) {
   const size_t count = units.size() / 4;
   for (size_t i = 0; i < count; ++i) {
@@ -79,12 +85,13 @@ Status CheckTrie(std::string_view units, size_t replacements_size) {
     const uint32_t offset = (unit >> 10) << ((unit & 0x200u) >> 6);
     const size_t base = i ^ offset;
     if ((base | 0xff) >= count) {
-      return Corruption(Format("unit {} of the trie leads to unit {} of {}", i, base | 0xff, count));
+      return Corruption(
+          Format("unit {} of the trie leads to unit {} of {}", i, base | 0xff, count));
     }
     const bool has_value = (unit & 0x100u) != 0;
     if (has_value && (ReadU32(units, base) & 0x7fffffffu) >= replacements_size) {
-      return Corruption(Format("unit {} of the trie names a replacement past the {} bytes of them", i,
-                               replacements_size));
+      return Corruption(Format("unit {} of the trie names a replacement past the {} bytes of them",
+                               i, replacements_size));
     }
   }
   return OkStatus();

@@ -1,5 +1,5 @@
-// The SentencePiece form of Tokenizer. Text goes to the library whole: it decides about white space,
-// normalisation and special pieces.
+// The SentencePiece form of Tokenizer. Text goes to the library whole: it decides about white
+// space, normalisation and special pieces.
 #include "libcore/text/tokenizer.h"
 
 #include <exception>
@@ -24,7 +24,8 @@ class SentencePieceTokenizer : public Tokenizer {
     std::vector<int> ids;
     try {
       const auto status = processor_->Encode(text, &ids);
-      if (!status.ok()) return InvalidArgument(Format("SentencePiece cannot encode: {}", status.ToString()));
+      if (!status.ok())
+        return InvalidArgument(Format("SentencePiece cannot encode: {}", status.ToString()));
     } catch (const std::exception& error) {
       return InvalidArgument(Format("SentencePiece cannot encode: {}", error.what()));
     }
@@ -41,7 +42,8 @@ class SentencePieceTokenizer : public Tokenizer {
     std::string text;
     try {
       const auto status = processor_->Decode(std::vector<int>(ids.begin(), ids.end()), &text);
-      if (!status.ok()) return InvalidArgument(Format("SentencePiece cannot decode: {}", status.ToString()));
+      if (!status.ok())
+        return InvalidArgument(Format("SentencePiece cannot decode: {}", status.ToString()));
     } catch (const std::exception& error) {
       return InvalidArgument(Format("SentencePiece cannot decode: {}", error.what()));
     }
@@ -52,7 +54,9 @@ class SentencePieceTokenizer : public Tokenizer {
     NEMO_CHECK(InVocabulary(id));
     return processor_->IdToPiece(id);
   }
-  bool IsControl(int32_t id) const override { return InVocabulary(id) && processor_->IsControl(id); }
+  bool IsControl(int32_t id) const override {
+    return InVocabulary(id) && processor_->IsControl(id);
+  }
   bool IsByte(int32_t id) const override { return InVocabulary(id) && processor_->IsByte(id); }
   int32_t unk_id() const override { return processor_->unk_id(); }
   int32_t bos_id() const override { return processor_->bos_id(); }

@@ -78,11 +78,13 @@ TEST_P(GoldenTokenizer, DecodesEveryCase) {
 TEST_P(GoldenTokenizer, StreamsExactlyTheDecodedText) {
   std::vector<std::vector<int32_t>> sequences;
   for (const char* list : {"encode", "decode"}) {
-    for (const Value& row : oracle_.Find(list)->as_array()) sequences.push_back(IdsOf(*row.Find("ids")));
+    for (const Value& row : oracle_.Find(list)->as_array())
+      sequences.push_back(IdsOf(*row.Find("ids")));
   }
   // Incomplete, doubled and interrupted characters.
   std::vector<int32_t> garbage;
-  for (int32_t i = 0; i < 3000; ++i) garbage.push_back(i * 7919 % static_cast<int32_t>(tokenizer_->vocab_size()));
+  for (int32_t i = 0; i < 3000; ++i)
+    garbage.push_back(i * 7919 % static_cast<int32_t>(tokenizer_->vocab_size()));
   sequences.push_back(garbage);
   for (const auto& ids : sequences) {
     DecodeStream stream(*tokenizer_);
@@ -125,8 +127,8 @@ TEST_P(GoldenTokenizer, RefusesIdsOutsideTheVocabulary) {
 }
 
 TEST_P(GoldenTokenizer, TakesAnyBytesAsText) {
-  for (const std::string& text : {std::string("\xff\xfe"), std::string("a\0b", 3), std::string("\xe3\x81"),
-                                  std::string(100000, 'x')}) {
+  for (const std::string& text : {std::string("\xff\xfe"), std::string("a\0b", 3),
+                                  std::string("\xe3\x81"), std::string(100000, 'x')}) {
     auto ids = tokenizer_->Encode(text);
     ASSERT_TRUE(ids) << ids.error().message();
     EXPECT_TRUE(tokenizer_->Decode(*ids));
@@ -162,7 +164,8 @@ TEST_P(GoldenTokenizer, SurvivesDamagedModels) {
 INSTANTIATE_TEST_SUITE_P(Golden, GoldenTokenizer, ::testing::Values("bpe1100", "bpe2048"));
 
 TEST(Tokenizer, RefusesWhatIsNoModel) {
-  // A normaliser (field 3) with a table (field 2) of 4 + 1024 bytes whose first unit leads far outside.
+  // A normaliser (field 3) with a table (field 2) of 4 + 1024 bytes whose first unit leads far
+  // outside.
   std::string table(4 + 1024 + 1, '\0');
   table[1] = 4;  // 1024
   table[4 + 2] = '\x7f';

@@ -1,5 +1,6 @@
-// Whole models against transformers' fp32 figures, by the rule of docs/runtime.md ("Accuracy"): our rms logit
-// error is at most 1.05 times the reference's own bf16 error, and we agree with its argmax no less often.
+// Whole models against transformers' fp32 figures, by the rule of docs/runtime.md ("Accuracy"): our
+// rms logit error is at most 1.05 times the reference's own bf16 error, and we agree with its
+// argmax no less often.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -96,7 +97,8 @@ TEST_P(Accuracy, LogitErrorIsNotAboveTheReferencesOwn) {
   EXPECT_LE(ours, 1.05 * reference);
   int ours_agrees = 0, reference_agrees = 0;
   for (const Row& row : rows) {
-    // Where two tokens are closer than the reference's own error, its choice between them is chance.
+    // Where two tokens are closer than the reference's own error, its choice between them is
+    // chance.
     if (Margin(row.truth) < reference) continue;
     ours_agrees += ArgMax(row.ours) == ArgMax(row.truth);
     reference_agrees += ArgMax(row.reference) == ArgMax(row.truth);
@@ -134,7 +136,8 @@ TEST_P(Accuracy, GreedyTokensAreTheReferencesWhereItIsSure) {
         ASSERT_EQ(result.token_ids[at], ids[step]) << "step " << step;
       }
       if (result.token_ids[at] != ids[step]) break;
-      // Rounding moves the token's logit and the log-sum-exp, each by at most the reference's worst.
+      // Rounding moves the token's logit and the log-sum-exp, each by at most the reference's
+      // worst.
       EXPECT_NEAR(result.logprob[at - 1], logprobs[step], 2 * tolerance) << "step " << step;
       ++compared;
     }
@@ -153,7 +156,8 @@ TEST_P(Accuracy, ScoresContinuationsLikeTheReference) {
     GenerateRequest request;
     request.prompt_ids = IdsOf(*score.Find("context_ids"));
     request.logprobs_begin = std::ssize(request.prompt_ids) - 1;
-    for (const int32_t id : IdsOf(*score.Find("continuation_ids"))) request.prompt_ids.push_back(id);
+    for (const int32_t id : IdsOf(*score.Find("continuation_ids")))
+      request.prompt_ids.push_back(id);
     request.tokens_to_generate = 0;
     request.logprobs = true;
     requests.push_back(request);

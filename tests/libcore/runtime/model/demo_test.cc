@@ -1,5 +1,5 @@
-// The demo model against transformers' figures for it (tests/data/shakespeare.oracle.json), read through the
-// format registry and run on two tensor ranks.
+// The demo model against transformers' figures for it (tests/data/shakespeare.oracle.json), read
+// through the format registry and run on two tensor ranks.
 #include <algorithm>
 #include <cmath>
 
@@ -91,7 +91,8 @@ TEST_F(Demo, PerplexityIsTheOraclesWithinAThousandth) {
     std::vector<GenerateRequest> requests;
     for (int64_t begin = 0; begin < std::ssize(ids); begin += size) {
       GenerateRequest request;
-      request.prompt_ids.assign(ids.begin() + begin, ids.begin() + std::min(begin + size, std::ssize(ids)));
+      request.prompt_ids.assign(ids.begin() + begin,
+                                ids.begin() + std::min(begin + size, std::ssize(ids)));
       request.tokens_to_generate = 0;
       request.logprobs = true;
       requests.push_back(request);
@@ -106,7 +107,8 @@ TEST_F(Demo, PerplexityIsTheOraclesWithinAThousandth) {
     }
     ASSERT_EQ(count, window.Find("scored_tokens")->as_int());
     const double expected = window.Find("perplexity")->as_double();
-    EXPECT_NEAR(std::exp(-sum / static_cast<double>(count)), expected, expected * 1e-3) << "window " << size;
+    EXPECT_NEAR(std::exp(-sum / static_cast<double>(count)), expected, expected * 1e-3)
+        << "window " << size;
   }
 }
 

@@ -77,7 +77,8 @@ TEST_F(GeneratorTest, EndStringsEndWithTheTextInTheAnswer) {
 TEST_F(GeneratorTest, StreamedTextIsTheEndOfTheWholeText) {
   std::map<int64_t, std::string> streamed;
   std::map<int64_t, std::vector<int32_t>> ids;
-  std::vector<GenerateRequest> requests = {Request("ROMEO:", 20), Request("To be, or not", 9), Request("KING", 15)};
+  std::vector<GenerateRequest> requests = {Request("ROMEO:", 20), Request("To be, or not", 9),
+                                           Request("KING", 15)};
   const Status status = testing::RunEngines(model_, {}, [&](Engine& engine) -> Status {
     auto results = Generate(engine, *model_.tokenizer, requests, {7},
                             [&](int64_t id, int32_t token_id, std::string_view text) {
@@ -97,7 +98,8 @@ TEST_F(GeneratorTest, StreamedTextIsTheEndOfTheWholeText) {
 }
 
 TEST_F(GeneratorTest, MinTokensHoldBackOnlyEos) {
-  // With the model's favourite token declared the end by its text, min tokens do not hold it back; eos they do.
+  // With the model's favourite token declared the end by its text, min tokens do not hold it back;
+  // eos they do.
   GenerateRequest request = Request("ROMEO:", 30);
   request.sampling.greedy = false;
   request.sampling.temperature = 100;  // nearly uniform: eos would come early
@@ -135,7 +137,8 @@ TEST_F(GeneratorTest, RefusesBadRequestsBeforeAnythingRuns) {
     const char* says;
   } kCases[] = {
       {with([](auto& r) { r.prompt_ids.clear(); }), "no tokens"},
-      {with([](auto& r) { r.prompt_ids[0] = 2048; }), "token id 2048 is outside the vocabulary of 2048"},
+      {with([](auto& r) { r.prompt_ids[0] = 2048; }),
+       "token id 2048 is outside the vocabulary of 2048"},
       {with([](auto& r) { r.prompt_ids[0] = -1; }), "token id -1"},
       {with([](auto& r) { r.tokens_to_generate = 1024; }), "do not fit the context of 1024"},
       {with([](auto& r) { r.tokens_to_generate = INT64_MAX; }), "do not fit the context"},
@@ -150,7 +153,8 @@ TEST_F(GeneratorTest, RefusesBadRequestsBeforeAnythingRuns) {
     auto results = GenerateWith(model_, {}, {row.request});
     ASSERT_FALSE(results) << row.says;
     EXPECT_EQ(results.error().code(), StatusCode::kInvalidArgument);
-    EXPECT_NE(results.error().message().find(row.says), std::string::npos) << results.error().message();
+    EXPECT_NE(results.error().message().find(row.says), std::string::npos)
+        << results.error().message();
   }
 }
 
@@ -172,7 +176,8 @@ TEST_F(GeneratorTest, FewPagesOnlyMeanFewerAtOnce) {
   options.engine.kv_pages = 1;
   auto none = GenerateWith(model_, options, requests);
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().message().find("needs 2 KV pages"), std::string::npos) << none.error().message();
+  EXPECT_NE(none.error().message().find("needs 2 KV pages"), std::string::npos)
+      << none.error().message();
 }
 
 TEST_F(GeneratorTest, RequestsCanComeAndGoWhileOthersRun) {
@@ -212,7 +217,8 @@ TEST_F(GeneratorTest, DamagedWeightsAreNamedOnEveryRank) {
     }
     Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override {
       NEMO_RETURN_IF_ERROR(inner->Read(name, box, out));
-      if (name == "embedding.word_embeddings.weight") std::fill(out.begin(), out.end(), std::byte{0xff});
+      if (name == "embedding.word_embeddings.weight")
+        std::fill(out.begin(), out.end(), std::byte{0xff});
       return OkStatus();
     }
   };
@@ -223,7 +229,8 @@ TEST_F(GeneratorTest, DamagedWeightsAreNamedOnEveryRank) {
   request.prompt_ids = {5, 6, 7};
   auto results = GenerateWith(*golden, options, {request});
   ASSERT_FALSE(results);
-  EXPECT_NE(results.error().message().find("not finite"), std::string::npos) << results.error().message();
+  EXPECT_NE(results.error().message().find("not finite"), std::string::npos)
+      << results.error().message();
 }
 
 TEST_F(GeneratorTest, LayoutsThatDoNotFitAreRefused) {
@@ -236,7 +243,8 @@ TEST_F(GeneratorTest, LayoutsThatDoNotFitAreRefused) {
   options.layout.vpp_size = 2;
   results = GenerateWith(model_, options, {Request("KING", 1)});
   ASSERT_FALSE(results);
-  EXPECT_NE(results.error().message().find("virtual"), std::string::npos) << results.error().message();
+  EXPECT_NE(results.error().message().find("virtual"), std::string::npos)
+      << results.error().message();
 }
 
 }  // namespace

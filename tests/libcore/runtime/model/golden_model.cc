@@ -13,6 +13,7 @@
 #include "libcore/base/progress.h"
 #include "libcore/model/architecture.h"
 #include "libcore/runtime/philox.h"
+#include "tests/libcore/runtime/model/far_backend.h"
 #include "tests/testing.h"
 
 namespace nemo::testing {
@@ -38,7 +39,8 @@ Result<ModelConfig> ConfigFromHf(const Value& hf) {
 }
 
 /// q, k and v rows of one layer, query group by query group.
-std::vector<std::byte> FuseQkv(const ModelConfig& c, const TensorSource& hf, const std::string& layer) {
+std::vector<std::byte> FuseQkv(const ModelConfig& c, const TensorSource& hf,
+                               const std::string& layer) {
   const int64_t head_bytes = c.kv_channels * c.hidden_size * 2;
   const int64_t q_per_group = c.num_attention_heads / c.num_query_groups;
   const auto q = ReadTensorOrDie(hf, layer + "self_attn.q_proj.weight");
@@ -46,7 +48,8 @@ std::vector<std::byte> FuseQkv(const ModelConfig& c, const TensorSource& hf, con
   const auto v = ReadTensorOrDie(hf, layer + "self_attn.v_proj.weight");
   std::vector<std::byte> fused;
   const auto append = [&](const std::vector<std::byte>& from, int64_t head, int64_t count) {
-    fused.insert(fused.end(), from.begin() + head * head_bytes, from.begin() + (head + count) * head_bytes);
+    fused.insert(fused.end(), from.begin() + head * head_bytes,
+                 from.begin() + (head + count) * head_bytes);
   };
   for (int64_t group = 0; group < c.num_query_groups; ++group) {
     append(q, group * q_per_group, q_per_group);
@@ -68,12 +71,14 @@ std::shared_ptr<MemorySource> CanonicalFromHf(const ModelConfig& c, const Tensor
   for (int64_t i = 0; i < c.num_layers; ++i) {
     const std::string to = Format("decoder.layers.{}.", i), from = Format("model.layers.{}.", i);
     for (const char* part : {"weight", "bias"}) {
-      copy(Format("{}self_attention.linear_qkv.layer_norm_{}", to, part), Format("{}input_layernorm.{}", from, part));
+      copy(Format("{}self_attention.linear_qkv.layer_norm_{}", to, part),
+           Format("{}input_layernorm.{}", from, part));
       copy(Format("{}mlp.linear_fc1.layer_norm_{}", to, part),
            Format("{}post_attention_layernorm.{}", from, part));
     }
-    canonical->Add({to + "self_attention.linear_qkv.weight", DType::kBF16, {qkv_rows, c.hidden_size}},
-                   FuseQkv(c, hf, from));
+    canonical->Add(
+        {to + "self_attention.linear_qkv.weight", DType::kBF16, {qkv_rows, c.hidden_size}},
+        FuseQkv(c, hf, from));
     copy(to + "self_attention.linear_proj.weight", from + "self_attn.o_proj.weight");
     copy(to + "mlp.linear_fc1.weight", from + "mlp.up_proj.weight");
     copy(to + "mlp.linear_fc2.weight", from + "mlp.down_proj.weight");
@@ -94,7 +99,8 @@ Result<std::shared_ptr<PlacedSource>> OpenSafetensors(const std::string& path) {
 Result<TestModel> LoadGoldenModel(const std::string& name) {
   const std::string folder = GoldenPath("models/" + name);
   TestModel model;
-  NEMO_ASSIGN_OR_RETURN(const Value hf_config, ParseJson(ReadFileOrDie(folder + "/hf/config.json")));
+  NEMO_ASSIGN_OR_RETURN(const Value hf_config,
+                        ParseJson(ReadFileOrDie(folder + "/hf/config.json")));
   NEMO_ASSIGN_OR_RETURN(model.config, ConfigFromHf(hf_config));
   NEMO_ASSIGN_OR_RETURN(const auto hf, OpenSafetensors(folder + "/hf/model.safetensors"));
   model.canonical = CanonicalFromHf(model.config, *hf);
@@ -102,7 +108,8 @@ Result<TestModel> LoadGoldenModel(const std::string& name) {
   NEMO_ASSIGN_OR_RETURN(model.oracle, ParseJson(ReadFileOrDie(folder + "/oracle.json")));
   const std::string& tokenizer = model.oracle.Find("spec")->Find("tokenizer")->as_string();
   NEMO_ASSIGN_OR_RETURN(
-      auto loaded, LoadSentencePiece(ReadFileOrDie(GoldenPath(Format("tokenizers/{}.model", tokenizer)))));
+      auto loaded,
+      LoadSentencePiece(ReadFileOrDie(GoldenPath(Format("tokenizers/{}.model", tokenizer)))));
   model.tokenizer = std::move(loaded);
   return model;
 }
@@ -115,7 +122,8 @@ Result<TestModel> LoadDemoModel() {
   model.config = checkpoint.config;
   model.config.vocab_size = model.tokenizer->vocab_size();
   model.canonical = checkpoint.source;
-  NEMO_ASSIGN_OR_RETURN(model.oracle, ParseJson(ReadFileOrDie(DataPath("shakespeare.oracle.json"))));
+  NEMO_ASSIGN_OR_RETURN(model.oracle,
+                        ParseJson(ReadFileOrDie(DataPath("shakespeare.oracle.json"))));
   return model;
 }
 
@@ -164,14 +172,15 @@ Status RunEngines(const TestModel& model, const RunOptions& options,
                   const std::function<Status(Engine&)>& body) {
   const auto ranks = static_cast<int>(options.layout.world_size());
   return RunRanks(ranks, [&](Communicator& world) -> Status {
-    NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Backend> backend,
+    NEMO_ASSIGN_OR_RETURN(std::unique_ptr<Backend> backend,
                           CreateBackend(options.backend, {1, options.isa, 0}));
+    if (options.far) backend = MakeFarBackend(std::move(backend));
     NEMO_ASSIGN_OR_RETURN(RankWeights weights,
-                          LoadWeights(*model.canonical, model.config, options.layout, world.rank(), *backend, 1,
-                                      NullProgress()));
+                          LoadWeights(*model.canonical, model.config, options.layout, world.rank(),
+                                      *backend, 1, NullProgress()));
     NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
-                          Engine::Create(model.config, options.layout, options.engine, std::move(weights),
-                                         *backend, world));
+                          Engine::Create(model.config, options.layout, options.engine,
+                                         std::move(weights), *backend, world));
     return body(*engine);
   });
 }

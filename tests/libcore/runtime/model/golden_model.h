@@ -1,5 +1,5 @@
-// The golden models as the runtime wants them: canonical tensors from the Hugging Face files by a map of this
-// test's own, the oracle's figures, and an engine per rank.
+// The golden models as the runtime wants them: canonical tensors from the Hugging Face files by a
+// map of this test's own, the oracle's figures, and an engine per rank.
 #pragma once
 
 #include <functional>
@@ -41,6 +41,7 @@ struct RunOptions {
   ParallelLayout layout;
   std::string backend = "cpu";
   std::string isa = "auto";
+  bool far = false;  ///< behind a far_backend.h
   EngineOptions engine;
 };
 
