@@ -1,8 +1,8 @@
 """nemo-generate against transformers' stored figures: logits (the accuracy rule), greedy tokens, log-probabilities.
 
 The rule: our rms logit error to the fp32 reference is at most 1.05 x that of the reference's own bf16 run on the same
-weights, and our argmax agrees at least as often. A shift of a whole row means nothing, so rows are compared as
-log-probabilities.
+weights, and our argmax agrees at least as often, counted where the oracle's two best logits are further apart than that
+run's largest error. A shift of a whole row means nothing, so rows are compared as log-probabilities.
 """
 import json
 import math
@@ -45,9 +45,10 @@ def fixture(c):
         oracle = json.load(f)
     tensors = read_safetensors(os.path.join(c.tests, 'golden', 'models', c.model, 'oracle.safetensors'))
     prompts = oracle['prompts']
-    out = generate(c, c.source(), [p['text'] for p in prompts], 24)
-    full = generate(c, c.source(), [p['text'] for p in prompts], 1, ['--all-probs'])
-    square_ours = square_bf16 = count = right_ours = right_bf16 = agreed = 0
+    texts = [p['text'] if p['text'] is not None else p['decoded'] for p in prompts]
+    out = generate(c, c.source(), texts, 24)
+    full = generate(c, c.source(), texts, 1, ['--all-probs'])
+    square_ours = square_bf16 = count = decided = right_ours = right_bf16 = agreed = 0
     for i, prompt in enumerate(prompts):
         vocab = oracle['vocab_size']
         want = log_softmax(tensors[prompt['name'] + '.last_logits_fp32'][1][:vocab])
@@ -56,9 +57,12 @@ def fixture(c):
         square_ours += sum((a - b) ** 2 for a, b in zip(ours, want))
         square_bf16 += sum((a - b) ** 2 for a, b in zip(bf16, want))
         count += vocab
-        right_ours += argmax(ours) == argmax(want)
-        right_bf16 += argmax(bf16) == argmax(want)
         error = prompt['max_abs_bf16_minus_fp32']
+        # Where the two best logits are nearer than bf16 can tell apart, either choice is right.
+        if sorted(want)[-1] - sorted(want)[-2] > error:
+            decided += 1
+            right_ours += argmax(ours) == argmax(want)
+            right_bf16 += argmax(bf16) == argmax(want)
         for position, expected in enumerate(prompt['prompt_token_logprobs']):
             check(abs(out['logprob'][i][position] - expected) < max(0.25, 3 * error),
                   f"{prompt['name']} position {position}: {out['logprob'][i][position]}, oracle {expected}")
@@ -68,7 +72,7 @@ def fixture(c):
     check(ours <= 1.05 * bf16, f'rms error {ours:.5f}, the reference in bf16 has {bf16:.5f}')
     check(right_ours >= right_bf16, f'argmax agrees {right_ours} times, the reference in bf16 {right_bf16}')
     print(f'{c.checkpoint}: rms logit error {ours:.5f}, reference bf16 {bf16:.5f} ({ours / bf16:.3f} x); '
-          f'argmax {right_ours} and {right_bf16} of {len(prompts)}; {agreed} greedy tokens agree')
+          f'argmax {right_ours} and {right_bf16} of {decided} decided rows; {agreed} greedy tokens agree')
 
 
 def demo(c):
