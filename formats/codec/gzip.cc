@@ -11,9 +11,10 @@
 namespace nemo {
 namespace {
 
-constexpr int64_t kFirstSpacing = int64_t{1} << 20;  // of restart points; doubles whenever there are too many
-constexpr size_t kMaxPoints = 1024;                  // of 32 KiB: 32 MiB
-constexpr size_t kMaxStreams = 16;                   // waiting where reads stopped; about 110 KiB each
+constexpr int64_t kFirstSpacing = int64_t{1}
+                                  << 20;  // of restart points; doubles whenever there are too many
+constexpr size_t kMaxPoints = 1024;       // of 32 KiB: 32 MiB
+constexpr size_t kMaxStreams = 16;        // waiting where reads stopped; about 110 KiB each
 constexpr size_t kStepBytes = size_t{64} << 10;
 
 class GzipFile : public RandomAccessFile {
@@ -64,9 +65,9 @@ void GzipFile::AddPoint(RestartPoint point) {
 }
 
 Result<std::unique_ptr<InflateStream>> GzipFile::StreamFor(int64_t offset) const {
-  const auto after = std::upper_bound(
-      points_.begin(), points_.end(), offset,
-      [](int64_t at, const RestartPoint& point) { return at < point.out_offset; });
+  const auto after =
+      std::upper_bound(points_.begin(), points_.end(), offset,
+                       [](int64_t at, const RestartPoint& point) { return at < point.out_offset; });
   NEMO_CHECK(after != points_.begin());  // the first point lies at 0
   const RestartPoint& point = *(after - 1);
   {
@@ -95,8 +96,8 @@ void GzipFile::KeepStream(std::unique_ptr<InflateStream> stream) const {
 Status GzipFile::ReadAt(int64_t offset_bytes, std::span<std::byte> out) const {
   const auto length = static_cast<int64_t>(out.size());
   if (offset_bytes < 0 || offset_bytes > size_bytes_ || length > size_bytes_ - offset_bytes) {
-    return Corruption(Format("{}: ends at decompressed byte {}, and bytes {}..{} are needed", name(),
-                             size_bytes_, offset_bytes, offset_bytes + length));
+    return Corruption(Format("{}: ends at decompressed byte {}, and bytes {}..{} are needed",
+                             name(), size_bytes_, offset_bytes, offset_bytes + length));
   }
   if (out.empty()) return OkStatus();
   NEMO_ASSIGN_OR_RETURN(auto stream, StreamFor(offset_bytes));

@@ -12,9 +12,9 @@ namespace {
 
 constexpr int64_t kInputBytes = int64_t{64} << 10;
 constexpr size_t kWindowBytes = size_t{32} << 10;
-constexpr int64_t kTrailerBytes = 8;       // CRC-32, length
-constexpr int kRawWindowBits = -15;        // zlib: deflate data only
-constexpr int kGzipWindowBits = 15 + 16;   // zlib: with gzip header and trailer
+constexpr int64_t kTrailerBytes = 8;      // CRC-32, length
+constexpr int kRawWindowBits = -15;       // zlib: deflate data only
+constexpr int kGzipWindowBits = 15 + 16;  // zlib: with gzip header and trailer
 
 Bytef* AsBytef(std::byte* data) { return reinterpret_cast<Bytef*>(data); }
 

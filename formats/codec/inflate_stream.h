@@ -1,13 +1,14 @@
-// InflateStream: sequential decompression of a gzip file from any restart point. The inside of gzip.h.
+// InflateStream: sequential decompression of a gzip file from any restart point. The inside of
+// gzip.h.
 #pragma once
-
-#include <zlib.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
+
+#include <zlib.h>
 
 #include "libcore/base/file.h"
 #include "libcore/base/status.h"
@@ -16,9 +17,9 @@ namespace nemo {
 
 /// A place between two deflate blocks from which decompression can begin.
 struct RestartPoint {
-  int64_t out_offset = 0;        ///< decompressed bytes before it
-  int64_t in_offset = 0;         ///< first compressed byte that is wholly behind it
-  int bits = 0;                  ///< high bits of the byte before in_offset that are behind it too
+  int64_t out_offset = 0;         ///< decompressed bytes before it
+  int64_t in_offset = 0;          ///< first compressed byte that is wholly behind it
+  int bits = 0;                   ///< high bits of the byte before in_offset that are behind it too
   std::vector<std::byte> window;  ///< up to 32 KiB of output before it
 };
 
@@ -37,8 +38,8 @@ class InflateStream {
   int64_t position() const { return position_; }  ///< of the next decompressed byte
   bool at_end() const { return at_end_; }
 
-  /// Decompresses into the front of `out`, at most up to the end of a deflate block; returns how many bytes.
-  /// Zero only where a block had none, or at_end().
+  /// Decompresses into the front of `out`, at most up to the end of a deflate block; returns how
+  /// many bytes. Zero only where a block had none, or at_end().
   Result<int64_t> Step(std::span<std::byte> out);
   /// Fills all of `out`. kCorruption when the stream ends before.
   Status Fill(std::span<std::byte> out);
@@ -53,16 +54,17 @@ class InflateStream {
   explicit InflateStream(std::shared_ptr<RandomAccessFile> file) : file_(std::move(file)) {}
   int64_t in_offset() const { return in_end_ - static_cast<int64_t>(z_.avail_in); }
   Status Refill();
-  /// At the end of a member: steps over its trailer and padding to the next one or to the end of the file.
+  /// At the end of a member: steps over its trailer and padding to the next one or to the end of
+  /// the file.
   Status NextMember();
   Status Damaged(std::string_view what) const;
 
   std::shared_ptr<RandomAccessFile> file_;
   z_stream z_ = {};
   std::vector<std::byte> input_;
-  int64_t in_end_ = 0;    // compressed bytes read so far
+  int64_t in_end_ = 0;  // compressed bytes read so far
   int64_t position_ = 0;
-  bool raw_ = false;      // no gzip framing around the deflate data: zlib will not see the trailer
+  bool raw_ = false;  // no gzip framing around the deflate data: zlib will not see the trailer
   bool at_end_ = false;
 };
 

@@ -16,17 +16,19 @@ enum class Shell { kNeither, kTar, kGzip };
 
 Result<Shell> ShellOf(const RandomAccessFile& file) {
   std::array<std::byte, 512> buffer;
-  const auto head = std::span(buffer).first(
-      static_cast<size_t>(std::min<int64_t>(file.size_bytes(), static_cast<int64_t>(buffer.size()))));
+  const auto head = std::span(buffer).first(static_cast<size_t>(
+      std::min<int64_t>(file.size_bytes(), static_cast<int64_t>(buffer.size()))));
   NEMO_RETURN_IF_ERROR(file.ReadAt(0, head));
-  if (head.size() >= 2 && head[0] == std::byte{0x1f} && head[1] == std::byte{0x8b}) return Shell::kGzip;
+  if (head.size() >= 2 && head[0] == std::byte{0x1f} && head[1] == std::byte{0x8b})
+    return Shell::kGzip;
   return LooksLikeTar(head) ? Shell::kTar : Shell::kNeither;
 }
 
 Status NotAnArchive(const RandomAccessFile& file, std::string_view what) {
-  return Corruption(Format("{}: {}; a .nemo is a tar file, a gzipped one, or a directory with "
-                           "model_config.yaml ({} bytes are there: an interrupted download?)",
-                           file.name(), what, file.size_bytes()));
+  return Corruption(
+      Format("{}: {}; a .nemo is a tar file, a gzipped one, or a directory with "
+             "model_config.yaml ({} bytes are there: an interrupted download?)",
+             file.name(), what, file.size_bytes()));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The outer shell of a .nemo: a tar file, a gzipped tar file, or the same files unpacked in a directory.
+// The outer shell of a .nemo: a tar file, a gzipped tar file, or the same files unpacked in a
+// directory.
 #pragma once
 
 #include <memory>
@@ -19,8 +20,8 @@ bool LooksLikeArchive(const RandomAccessFile& file);
 /// The names and sizes of all files of a tree.
 struct ArchiveIndex {
   int64_t size_bytes = 0;  ///< of all files together
-  std::string xxh3;        ///< XXH3-128 over a line "<name>\t<size>\n" per file, sorted by name: the same for
-                           ///< a directory and for archives packed from it
+  std::string xxh3;  ///< XXH3-128 over a line "<name>\t<size>\n" per file, sorted by name: the same
+                     ///< for a directory and for archives packed from it
 };
 Result<ArchiveIndex> IndexTree(const FileTree& tree);
 

@@ -20,7 +20,8 @@ bool IsTokenizerName(std::string_view file) {
 
 std::vector<std::string> TokenizerFiles(const FileTree& tree) {
   std::vector<std::string> found;
-  std::copy_if(tree.files().begin(), tree.files().end(), std::back_inserter(found), IsTokenizerName);
+  std::copy_if(tree.files().begin(), tree.files().end(), std::back_inserter(found),
+               IsTokenizerName);
   return found;
 }
 
@@ -39,18 +40,18 @@ std::string MemberOf(const FileTree& tree, std::string_view reference) {
   }
   const std::string base = BaseName(reference);
   for (const std::string& file : tree.files()) {
-    if (file.find('/') == std::string::npos && (file == base || WithoutHash(file) == base)) return file;
+    if (file.find('/') == std::string::npos && (file == base || WithoutHash(file) == base))
+      return file;
   }
   return "";
 }
 
 Status Missing(const FileTree& tree, const std::string& reference) {
   const std::vector<std::string> others = TokenizerFiles(tree);
-  return Corruption(
-      Format("missing tokenizer: model_config.yaml names '{}', and there is no such file{}; add it, or "
-             "correct tokenizer.model",
-             reference,
-             others.empty() ? std::string() : Format(" (there is {})", FormatList(others))));
+  return Corruption(Format(
+      "missing tokenizer: model_config.yaml names '{}', and there is no such file{}; add it, or "
+      "correct tokenizer.model",
+      reference, others.empty() ? std::string() : Format(" (there is {})", FormatList(others))));
 }
 
 Result<std::string> Choose(const FileTree& tree, const std::vector<std::string>& references) {
@@ -75,8 +76,8 @@ Result<TokenizerArtifact> FindTokenizer(const FileTree& tree,
   NEMO_ASSIGN_OR_RETURN(const auto file, tree.Open(artifact.name));
   NEMO_ASSIGN_OR_RETURN(artifact.bytes, ReadAll(*file, kMaxTokenizerBytes));
   if (artifact.bytes.empty()) {
-    return Corruption(Format("tokenizer '{}' is empty; the save or the copy is incomplete",
-                             artifact.name));
+    return Corruption(
+        Format("tokenizer '{}' is empty; the save or the copy is incomplete", artifact.name));
   }
   return artifact;
 }

@@ -16,13 +16,38 @@ constexpr size_t kLocalHeaderBytes = 30;
 
 /// Python modules, and single functions, whose only use in a pickle is to run something.
 constexpr std::string_view kUnsafe[] = {
-    "os",       "posix",     "nt",     "subprocess", "sys",      "pty",    "socket",
-    "shutil",   "ctypes",    "runpy",  "importlib",  "code",     "pdb",    "webbrowser",
-    "commands", "platform",  "timeit", "asyncio",    "bdb",      "cProfile",
-    "builtins eval",         "builtins exec",        "builtins compile",
-    "builtins __import__",   "builtins getattr",     "builtins open",
-    "__builtin__ eval",      "__builtin__ exec",     "__builtin__ execfile",
-    "__builtin__ compile",   "__builtin__ __import__", "__builtin__ getattr",
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "sys",
+    "pty",
+    "socket",
+    "shutil",
+    "ctypes",
+    "runpy",
+    "importlib",
+    "code",
+    "pdb",
+    "webbrowser",
+    "commands",
+    "platform",
+    "timeit",
+    "asyncio",
+    "bdb",
+    "cProfile",
+    "builtins eval",
+    "builtins exec",
+    "builtins compile",
+    "builtins __import__",
+    "builtins getattr",
+    "builtins open",
+    "__builtin__ eval",
+    "__builtin__ exec",
+    "__builtin__ execfile",
+    "__builtin__ compile",
+    "__builtin__ __import__",
+    "__builtin__ getattr",
     "__builtin__ open",
 };
 
@@ -35,15 +60,17 @@ bool IsUnsafe(std::string_view global) {
 }
 
 size_t Little16(std::string_view bytes, size_t at) {
-  return static_cast<unsigned char>(bytes[at]) | static_cast<size_t>(static_cast<unsigned char>(bytes[at + 1])) << 8;
+  return static_cast<unsigned char>(bytes[at]) |
+         static_cast<size_t>(static_cast<unsigned char>(bytes[at + 1])) << 8;
 }
 
 Status CheckPickle(std::string_view pickle, const std::string& name) {
   for (const std::string& global : PickleGlobals(pickle)) {
     if (!IsUnsafe(global)) continue;
-    return Corruption(Format("{}: an unsafe pickle: it would run '{}' when Python loads it. Nothing here "
-                             "does, but this is not what a save writes: do not trust this checkpoint",
-                             name, global));
+    return Corruption(
+        Format("{}: an unsafe pickle: it would run '{}' when Python loads it. Nothing here "
+               "does, but this is not what a save writes: do not trust this checkpoint",
+               name, global));
   }
   return OkStatus();
 }
@@ -64,7 +91,9 @@ Status CheckCommonState(const FileTree& tree, std::string_view folder) {
     const size_t name_end = at + kLocalHeaderBytes + Little16(bytes, at + 26);
     const size_t data = name_end + Little16(bytes, at + 28);
     if (data > bytes.size()) continue;
-    if (!bytes.substr(at + kLocalHeaderBytes, name_end - at - kLocalHeaderBytes).ends_with("data.pkl")) continue;
+    if (!bytes.substr(at + kLocalHeaderBytes, name_end - at - kLocalHeaderBytes)
+             .ends_with("data.pkl"))
+      continue;
     NEMO_RETURN_IF_ERROR(CheckPickle(bytes.substr(data), name));
   }
   return OkStatus();

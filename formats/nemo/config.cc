@@ -42,16 +42,18 @@ Status ReadSizes(const Config& config, ModelConfig& model) {
   NEMO_ASSIGN_OR_RETURN(model.num_attention_heads, RequiredInt(config, "num_attention_heads"));
   if (model.hidden_size < 1 || model.hidden_size > (int64_t{1} << 31) ||
       model.num_attention_heads < 1) {
-    return Corruption(Format("hidden_size is {} and num_attention_heads {}; both must be positive "
-                             "and below 2^31",
-                             model.hidden_size, model.num_attention_heads));
+    return Corruption(
+        Format("hidden_size is {} and num_attention_heads {}; both must be positive "
+               "and below 2^31",
+               model.hidden_size, model.num_attention_heads));
   }
   NEMO_ASSIGN_OR_RETURN(model.ffn_hidden_size,
                         config.GetInt("ffn_hidden_size", 4 * model.hidden_size));
   NEMO_ASSIGN_OR_RETURN(model.num_query_groups,
                         config.GetInt("num_query_groups", model.num_attention_heads));
   NEMO_ASSIGN_OR_RETURN(
-      model.kv_channels, config.GetInt("kv_channels", model.hidden_size / model.num_attention_heads));
+      model.kv_channels,
+      config.GetInt("kv_channels", model.hidden_size / model.num_attention_heads));
   NEMO_ASSIGN_OR_RETURN(const int64_t sequence, config.GetInt("encoder_seq_length", 0));
   NEMO_ASSIGN_OR_RETURN(model.max_position_embeddings,
                         config.GetInt("max_position_embeddings", sequence));
@@ -75,9 +77,10 @@ Status ReadNormalization(const Config& config, ModelConfig& model) {
   NEMO_ASSIGN_OR_RETURN(const bool zero_centered,
                         config.GetBool("layernorm_zero_centered_gamma", false));
   if (name != "layernorm1p" && name != "layernorm") {
-    return Unsupported(Format("normalization '{}' is not supported by this build; layernorm1p and "
-                              "layernorm are",
-                              name));
+    return Unsupported(
+        Format("normalization '{}' is not supported by this build; layernorm1p and "
+               "layernorm are",
+               name));
   }
   model.normalization = "layernorm";
   model.layernorm_zero_centered_gamma = name == "layernorm1p" || zero_centered;

@@ -44,9 +44,11 @@ const std::vector<Feature>& Features() {
 Status CheckFeatures(const Config& config) {
   for (const Feature& feature : Features()) {
     NEMO_ASSIGN_OR_RETURN(const Value value, config.Get(feature.key));
-    if (std::find(feature.known.begin(), feature.known.end(), value) != feature.known.end()) continue;
+    if (std::find(feature.known.begin(), feature.known.end(), value) != feature.known.end())
+      continue;
     std::string known;
-    for (const Value& v : feature.known) known += Format("{}{}", known.empty() ? "" : ", ", ToJson(v));
+    for (const Value& v : feature.known)
+      known += Format("{}{}", known.empty() ? "" : ", ", ToJson(v));
     return Unsupported(Format("{}: {} is not supported by this build, which knows {}", feature.key,
                               ToJson(value), known));
   }

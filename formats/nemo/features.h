@@ -1,4 +1,5 @@
-// The switches of NeMo's GPT config that change what the model computes, and the settings this build knows.
+// The switches of NeMo's GPT config that change what the model computes, and the settings this
+// build knows.
 #pragma once
 
 #include "formats/nemo/omegaconf.h"

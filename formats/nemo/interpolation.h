@@ -17,10 +17,12 @@ KeyPath SplitPath(std::string_view text);
 /// Without blanks at the ends.
 std::string_view Trimmed(std::string_view text);
 
-/// Where the "}" stands that closes the "${" whose inside begins at `begin`; npos when there is none.
+/// Where the "}" stands that closes the "${" whose inside begins at `begin`; npos when there is
+/// none.
 size_t ClosingBrace(std::string_view text, size_t begin);
 
-/// A resolver's arguments: the parts between commas that stand outside of quotes, braces and brackets.
+/// A resolver's arguments: the parts between commas that stand outside of quotes, braces and
+/// brackets.
 std::vector<std::string_view> SplitArguments(std::string_view text);
 
 }  // namespace nemo

@@ -22,7 +22,8 @@ bool IsOptimizerKey(std::string_view key) {
   return key.starts_with("optimizer.") || key.starts_with("chained_");
 }
 
-/// The layer number with which `rest` (behind "decoder.layers.") begins; -1 when layers are stacked.
+/// The layer number with which `rest` (behind "decoder.layers.") begins; -1 when layers are
+/// stacked.
 int64_t LayerNumber(std::string_view rest) {
   int64_t layer = 0;
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
@@ -74,17 +75,18 @@ Status Mapper::Map(const LogicalTensor& tensor) {
   if (const TensorSpec* found = FindSpec(stored_, prefix_ + tensor.name)) {
     return Take(tensor, *found, false);
   }
-  return Corruption(Format("tensor {}{} is missing; the save or the copy is incomplete", prefix_,
-                           tensor.name));
+  return Corruption(
+      Format("tensor {}{} is missing; the save or the copy is incomplete", prefix_, tensor.name));
 }
 
 Status Mapper::Take(const LogicalTensor& tensor, const TensorSpec& found, bool stacked) {
   Shape expected = tensor.shape;
   if (stacked) expected.insert(expected.begin(), num_layers_);
   if (found.shape != expected) {
-    return Corruption(Format("tensor {}: stored shape {}, and model_config.yaml asks for {}; they do "
-                             "not belong together",
-                             found.name, FormatList(found.shape), FormatList(expected)));
+    return Corruption(
+        Format("tensor {}: stored shape {}, and model_config.yaml asks for {}; they do "
+               "not belong together",
+               found.name, FormatList(found.shape), FormatList(expected)));
   }
   Box stored = Box::Whole(expected);
   if (stacked) {
@@ -106,9 +108,10 @@ Status Mapper::CheckNothingLeft() const {
                         name.starts_with("encoder.");
     // Rotary frequencies follow from the config; a tied output layer only repeats the embedding.
     if (!weight || name.find("rotary_pos_emb") != std::string_view::npos) continue;
-    return Unsupported(Format("tensor {}: the model that model_config.yaml describes has no place for "
-                              "it in this build",
-                              key));
+    return Unsupported(
+        Format("tensor {}: the model that model_config.yaml describes has no place for "
+               "it in this build",
+               key));
   }
   return OkStatus();
 }
@@ -125,9 +128,10 @@ Result<std::string> DetectPrefix(std::span<const TensorSpec> stored) {
     found = &spec.name;
   }
   if (found == nullptr) {
-    return Corruption(Format("tensor {} is missing under any prefix ({} tensors are there); the save or "
-                             "the copy is incomplete, or this is no Megatron Core GPT",
-                             kFinalNorm, stored.size()));
+    return Corruption(
+        Format("tensor {} is missing under any prefix ({} tensors are there); the save or "
+               "the copy is incomplete, or this is no Megatron Core GPT",
+               kFinalNorm, stored.size()));
   }
   return found->substr(0, found->size() - kFinalNorm.size());
 }
@@ -136,8 +140,7 @@ Result<int64_t> StoredVocabRows(std::span<const TensorSpec> stored, const std::s
   const std::string name = prefix + std::string(kEmbedding);
   const TensorSpec* spec = FindSpec(stored, name);
   if (spec == nullptr) {
-    return Corruption(
-        Format("tensor {} is missing; the save or the copy is incomplete", name));
+    return Corruption(Format("tensor {} is missing; the save or the copy is incomplete", name));
   }
   if (spec->shape.size() != 2) {
     return Corruption(Format("tensor {}: shape {}, expected [padded_vocab_size, hidden_size]", name,
@@ -150,9 +153,10 @@ Result<MappedNames> MapNames(const ModelConfig& config, std::span<const TensorSp
                              const std::string& prefix) {
   const int64_t num_layers = NumStoredLayers(stored, prefix);
   if (num_layers != config.num_layers) {
-    return Corruption(Format("shape mismatch: model_config.yaml says num_layers {}, and the weights "
-                             "have {} layers; they do not belong together",
-                             config.num_layers, num_layers));
+    return Corruption(
+        Format("shape mismatch: model_config.yaml says num_layers {}, and the weights "
+               "have {} layers; they do not belong together",
+               config.num_layers, num_layers));
   }
   NEMO_ASSIGN_OR_RETURN(const std::vector<LogicalTensor> tensors, LogicalTensors(config));
   Mapper mapper(stored, prefix, num_layers);

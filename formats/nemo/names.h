@@ -1,6 +1,6 @@
 // The keys of a Megatron Core distributed checkpoint -> canonical names.
-// Facts: megatron/core/transformer/transformer_block.py (sharded_state_dict): layers stacked in one array under a
-// key without layer number, or one array per layer. docs/formats/nemo.md.
+// Facts: megatron/core/transformer/transformer_block.py (sharded_state_dict): layers stacked in one
+// array under a key without layer number, or one array per layer. docs/formats/nemo.md.
 #pragma once
 
 #include <span>
@@ -26,9 +26,10 @@ struct MappedNames {
   NameMap map;  ///< all pieces in source 0
 };
 
-/// Finds every logical tensor of `config` among `stored` (sorted by name), stacked or layer by layer.
-/// kCorruption: a tensor is missing, or its shape or the number of layers contradicts the config.
-/// kUnsupported: weights that the config's architecture has no place for (a bias, position embeddings).
+/// Finds every logical tensor of `config` among `stored` (sorted by name), stacked or layer by
+/// layer. kCorruption: a tensor is missing, or its shape or the number of layers contradicts the
+/// config. kUnsupported: weights that the config's architecture has no place for (a bias, position
+/// embeddings).
 Result<MappedNames> MapNames(const ModelConfig& config, std::span<const TensorSpec> stored,
                              const std::string& prefix);
 

@@ -23,9 +23,10 @@ Status ConfigMissing(const FileTree& tree) {
   const auto it = std::find_if(files.begin(), files.end(),
                                [&](const std::string& file) { return file.ends_with(below); });
   if (it != files.end()) {
-    return Corruption(Format("{} is missing at the top; there is '{}': pack or give the folder that "
-                             "holds it",
-                             kConfigName, *it));
+    return Corruption(
+        Format("{} is missing at the top; there is '{}': pack or give the folder that "
+               "holds it",
+               kConfigName, *it));
   }
   return Corruption(Format("{} is missing among {} files; the save or the copy is incomplete",
                            kConfigName, files.size()));

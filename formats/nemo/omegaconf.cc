@@ -13,8 +13,8 @@
 namespace nemo {
 namespace {
 
-constexpr int kMaxDepth = 64;              // of interpolations inside one another
-constexpr int kMaxSteps = 10'000;          // interpolations per lookup: names that double at each step
+constexpr int kMaxDepth = 64;      // of interpolations inside one another
+constexpr int kMaxSteps = 10'000;  // interpolations per lookup: names that double at each step
 constexpr size_t kMaxText = size_t{64} << 10;
 
 const Value* Descend(const Value& from, std::string_view key) {
@@ -37,7 +37,8 @@ class Resolver {
  public:
   Resolver(const Value& root, const KeyPath& base) : root_(root), base_(base) {}
 
-  /// The resolved value at `path`; nullopt when a key is absent. Interpolations met on the way are followed.
+  /// The resolved value at `path`; nullopt when a key is absent. Interpolations met on the way are
+  /// followed.
   Result<std::optional<Value>> Lookup(const KeyPath& path, int depth);
 
  private:
@@ -91,8 +92,8 @@ Result<Value> Resolver::ResolveText(const std::string& text, const KeyPath& at, 
       if (end == std::string::npos) {
         return Corruption(Format("'{}': '${{' without its '}}'", text.substr(0, 80)));
       }
-      NEMO_ASSIGN_OR_RETURN(Value value,
-                            Interpolate(std::string_view(text).substr(i + 2, end - i - 2), at, depth));
+      NEMO_ASSIGN_OR_RETURN(
+          Value value, Interpolate(std::string_view(text).substr(i + 2, end - i - 2), at, depth));
       if (i == 0 && end + 1 == text.size()) return value;
       out += TextOf(value);
       i = end + 1;
@@ -108,7 +109,8 @@ Result<Value> Resolver::Interpolate(std::string_view inside, const KeyPath& at, 
   if (++steps_ > kMaxSteps) return Corruption(Format("more than {} interpolations", kMaxSteps));
   inside = Trimmed(inside);
   const size_t colon = inside.find(':');
-  if (colon != std::string_view::npos && inside.substr(0, colon).find("${") == std::string_view::npos) {
+  if (colon != std::string_view::npos &&
+      inside.substr(0, colon).find("${") == std::string_view::npos) {
     return CallResolver(Trimmed(inside.substr(0, colon)), inside.substr(colon + 1), at, depth);
   }
   NEMO_ASSIGN_OR_RETURN(const Value name, ResolveText(std::string(inside), at, depth + 1));
@@ -131,7 +133,8 @@ Result<Value> Resolver::FollowName(std::string_view name, const KeyPath& at, int
     NEMO_ASSIGN_OR_RETURN(value, Lookup(below, depth + 1));
   }
   if (!value && dots == 0 && path.size() > 1 && path.front() == "model") {
-    // A .nemo holds the `model` part of the training's config; names in it may still begin at the whole.
+    // A .nemo holds the `model` part of the training's config; names in it may still begin at the
+    // whole.
     NEMO_ASSIGN_OR_RETURN(value, Lookup(KeyPath(path.begin() + 1, path.end()), depth + 1));
   }
   if (!value) return Corruption(Format("'${{{}}}' names a key that is not there", name));

@@ -20,9 +20,12 @@ constexpr std::string_view kOneLine = "FILSVPgp";
 constexpr std::string_view kTwoLines = "ci";
 constexpr std::string_view kBytes1 = "Khq\x80\x82", kBytes2 = "M\x83", kBytes4 = "Jjr\x84",
                            kBytes8 = "G\x95";
-constexpr std::string_view kCounted1 = "UC\x8a\x8c", kCounted4 = "TXB\x8b", kCounted8 = "\x8d\x8e\x96";
+constexpr std::string_view kCounted1 = "UC\x8a\x8c", kCounted4 = "TXB\x8b",
+                           kCounted8 = "\x8d\x8e\x96";
 
-bool In(std::string_view opcodes, char opcode) { return opcodes.find(opcode) != std::string_view::npos; }
+bool In(std::string_view opcodes, char opcode) {
+  return opcodes.find(opcode) != std::string_view::npos;
+}
 
 uint64_t Little(std::string_view bytes) {
   uint64_t value = 0;
@@ -60,17 +63,16 @@ class Reader {
       if (!name) return std::nullopt;
       return std::string(*module) + " " + std::string(*name);
     }
-    const std::optional<std::string_view> argument =
-        In(kNoArgument, opcode) ? Take(0)
-        : In(kOneLine, opcode)  ? TakeLine()
-        : In(kBytes1, opcode)   ? Take(1)
-        : In(kBytes2, opcode)   ? Take(2)
-        : In(kBytes4, opcode)   ? Take(4)
-        : In(kBytes8, opcode)   ? Take(8)
-        : In(kCounted1, opcode) ? TakeCounted(1)
-        : In(kCounted4, opcode) ? TakeCounted(4)
-        : In(kCounted8, opcode) ? TakeCounted(8)
-                                : std::nullopt;
+    const std::optional<std::string_view> argument = In(kNoArgument, opcode) ? Take(0)
+                                                     : In(kOneLine, opcode)  ? TakeLine()
+                                                     : In(kBytes1, opcode)   ? Take(1)
+                                                     : In(kBytes2, opcode)   ? Take(2)
+                                                     : In(kBytes4, opcode)   ? Take(4)
+                                                     : In(kBytes8, opcode)   ? Take(8)
+                                                     : In(kCounted1, opcode) ? TakeCounted(1)
+                                                     : In(kCounted4, opcode) ? TakeCounted(4)
+                                                     : In(kCounted8, opcode) ? TakeCounted(8)
+                                                                             : std::nullopt;
     if (!argument) return std::nullopt;
     return std::string(argument->substr(0, kMaxNameBytes));
   }
@@ -93,7 +95,8 @@ std::vector<std::string> PickleGlobals(std::string_view bytes) {
     if (!argument || op == kStop) break;
     if (op == kGlobal || op == kInst) globals.push_back(*argument);
     if (op == kStackGlobal) globals.push_back(texts.first + " " + texts.second);
-    // What is put while something else is on top must not shadow a text, so it is kept as an empty one.
+    // What is put while something else is on top must not shadow a text, so it is kept as an empty
+    // one.
     const std::string top = text_on_top ? texts.second : "";
     if (op == kMemoize) memo.emplace(memo.size(), top);
     if (In(kPuts, op)) memo[Little(*argument)] = top;

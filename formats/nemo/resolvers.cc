@@ -52,9 +52,10 @@ Result<Value> CallArithmetic(std::string_view name, std::span<const Value> argum
     }
     return row.call(arguments[0], arguments[1]);
   }
-  return Unsupported(Format("resolver '{}' is not known here ({}oc.select are); write the value in its "
-                            "place",
-                            name, known));
+  return Unsupported(
+      Format("resolver '{}' is not known here ({}oc.select are); write the value in its "
+             "place",
+             name, known));
 }
 
 }  // namespace nemo

@@ -28,9 +28,10 @@ bool HasFolder(const FileTree& tree, std::string_view prefix) {
 /// Which backend of Megatron Core's distributed checkpoints wrote model_weights/.
 Result<std::string> ReadBackend(const FileTree& tree) {
   if (!tree.Contains(kMetadata)) {
-    return Corruption(Format("{} is missing: it is written last, so the save (or the copy) is "
-                             "incomplete",
-                             kMetadata));
+    return Corruption(
+        Format("{} is missing: it is written last, so the save (or the copy) is "
+               "incomplete",
+               kMetadata));
   }
   NEMO_ASSIGN_OR_RETURN(const auto file, tree.Open(kMetadata));
   NEMO_ASSIGN_OR_RETURN(const std::string text, ReadAll(*file, kMaxMetadataBytes));
@@ -40,8 +41,8 @@ Result<std::string> ReadBackend(const FileTree& tree) {
   if (!backend) return backend.error().At(kMetadata);
   const Value* version = metadata->Find("sharded_backend_version");
   if (version != nullptr && *version != Value(1)) {
-    return Unsupported(Format("{}: sharded_backend_version {} of '{}'; version 1 is read", kMetadata,
-                              ToJson(*version), *backend));
+    return Unsupported(Format("{}: sharded_backend_version {} of '{}'; version 1 is read",
+                              kMetadata, ToJson(*version), *backend));
   }
   return backend;
 }
@@ -74,7 +75,8 @@ constexpr Form kForms[] = {
     {"mp_rank_", "", "one torch file per tensor-parallel rank", nullptr},
     {"tp_rank_", "", "one torch file per tensor- and pipeline-parallel rank", nullptr},
     {"model_weights/", "zarr", "a distributed checkpoint with the zarr backend", OpenZarrWeights},
-    {"model_weights/", "torch_dist", "a distributed checkpoint with the torch_dist backend", nullptr},
+    {"model_weights/", "torch_dist", "a distributed checkpoint with the torch_dist backend",
+     nullptr},
 };
 
 Status NotRead(std::string_view what) {
@@ -103,8 +105,9 @@ Result<NemoWeights> OpenNemoWeights(std::shared_ptr<FileTree> tree, ModelConfig 
   if (!backend.empty()) {
     return NotRead(Format("a distributed checkpoint with the unknown backend '{}'", backend));
   }
-  return Corruption("no weights: there is neither model_weights/ nor model_weights.ckpt nor a folder per "
-                    "rank (mp_rank_*, tp_rank_*); the save or the copy is incomplete");
+  return Corruption(
+      "no weights: there is neither model_weights/ nor model_weights.ckpt nor a folder per "
+      "rank (mp_rank_*, tp_rank_*); the save or the copy is incomplete");
 }
 
 }  // namespace nemo

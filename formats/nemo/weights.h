@@ -18,8 +18,8 @@ struct NemoWeights {
 };
 
 /// Opens the weights in `tree` for the model that `config` describes (padded_vocab_size not set).
-/// kUnsupported names a form that this build does not read. kCorruption: no weights, an unfinished save, or
-/// weights that contradict the config.
+/// kUnsupported names a form that this build does not read. kCorruption: no weights, an unfinished
+/// save, or weights that contradict the config.
 Result<NemoWeights> OpenNemoWeights(std::shared_ptr<FileTree> tree, ModelConfig config);
 
 }  // namespace nemo

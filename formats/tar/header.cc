@@ -90,7 +90,8 @@ bool ChecksumMatches(const Block& block) {
   int64_t unsigned_sum = 0, signed_sum = 0;
   for (size_t i = 0; i < block.size(); ++i) {
     const bool own = i >= kChecksum && i < kChecksum + kChecksumSize;
-    const auto byte = own ? static_cast<unsigned char>(' ') : std::to_integer<unsigned char>(block[i]);
+    const auto byte =
+        own ? static_cast<unsigned char>(' ') : std::to_integer<unsigned char>(block[i]);
     unsigned_sum += byte;
     signed_sum += static_cast<signed char>(byte);
   }

@@ -1,4 +1,5 @@
-// One 512-byte tar header block, and the records of a pax extended header, as plain data. The inside of tar.h.
+// One 512-byte tar header block, and the records of a pax extended header, as plain data. The
+// inside of tar.h.
 #pragma once
 
 #include <array>
@@ -51,8 +52,8 @@ struct PaxRecords {
   bool sparse = false;  ///< GNU.sparse.*: name and size are not what they seem
 };
 
-/// Adds the records `length key=value\n` of `text` to `records`; an empty value takes back an earlier one.
-/// kCorruption: a length that lies, a size that is no number.
+/// Adds the records `length key=value\n` of `text` to `records`; an empty value takes back an
+/// earlier one. kCorruption: a length that lies, a size that is no number.
 Status ParsePax(std::string_view text, PaxRecords& records);
 
 }  // namespace nemo::tar

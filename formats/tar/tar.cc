@@ -19,7 +19,7 @@ using tar::kBlockBytes;
 using tar::Type;
 
 constexpr int64_t kMaxExtendedBytes = int64_t{1} << 20;  // of a pax header or a GNU long name
-constexpr size_t kMaxMembers = 1'000'000;                // a 340B model saved at TP 64 has some 30,000
+constexpr size_t kMaxMembers = 1'000'000;  // a 340B model saved at TP 64 has some 30,000
 
 struct Member {
   int64_t offset_bytes = 0;
@@ -128,8 +128,7 @@ Status Indexer::Run() {
       case Type::kPax:
       case Type::kPaxGlobal: {
         NEMO_RETURN_IF_ERROR(ReadExtended(text));
-        const Status status =
-            tar::ParsePax(text, header_.type == Type::kPax ? next_ : global_);
+        const Status status = tar::ParsePax(text, header_.type == Type::kPax ? next_ : global_);
         if (!status.ok()) return Bad(status.message());
         break;
       }
@@ -151,8 +150,10 @@ Status Indexer::Run() {
 Result<bool> Indexer::ReadHeader() {
   const int64_t left = file_.size_bytes() - at_;
   if (left <= 0) {
-    // Writers end with two zero blocks; without them the archive is whole as long as nothing is pending.
-    if (next_.path || next_.size_bytes || gnu_long_name_) return Bad("the archive ends early (truncated)");
+    // Writers end with two zero blocks; without them the archive is whole as long as nothing is
+    // pending.
+    if (next_.path || next_.size_bytes || gnu_long_name_)
+      return Bad("the archive ends early (truncated)");
     return false;
   }
   if (left < kBlockBytes) return Bad("the archive ends inside a header (truncated); copy it again");
@@ -183,9 +184,10 @@ Status Indexer::ReadExtended(std::string& text) const {
 Status Indexer::CheckFits() const {
   const int64_t begin = at_ + kBlockBytes;
   if (header_.size_bytes <= file_.size_bytes() - begin) return OkStatus();
-  return Bad(Format("member '{}' has {} bytes, and the archive ends at byte {} (truncated); the copy "
-                    "is incomplete, copy it again",
-                    header_.name, header_.size_bytes, file_.size_bytes()));
+  return Bad(
+      Format("member '{}' has {} bytes, and the archive ends at byte {} (truncated); the copy "
+             "is incomplete, copy it again",
+             header_.name, header_.size_bytes, file_.size_bytes()));
 }
 
 Status Indexer::TakeMember() {
@@ -201,20 +203,21 @@ Status Indexer::TakeMember() {
   const std::string_view kind = WhatItIs(header_.type);
   const std::string_view unsafe = kind.empty() ? WhyUnsafe(header_.name) : kind;
   if (!unsafe.empty()) {
-    return Bad(Format("member '{}' is unsafe: {}; a checkpoint has only plain files under relative "
-                      "names, pack it again without this member",
-                      header_.name, unsafe));
+    return Bad(
+        Format("member '{}' is unsafe: {}; a checkpoint has only plain files under relative "
+               "names, pack it again without this member",
+               header_.name, unsafe));
   }
   // A directory has no data, whatever its size field says.
   if (header_.type == Type::kDirectory) header_.size_bytes = 0;
   if (header_.type == Type::kDirectory) return OkStatus();
   if (header_.type != Type::kFile || sparse) {
-    return Unsupported(Format("{}: byte {}: member '{}' is {}; pack the files again as plain ones",
-                              file_.name(), at_, header_.name,
-                              sparse || static_cast<char>(header_.type) == 'S'
-                                  ? std::string("sparse")
-                                  : Format("of the unknown type 0x{:02x}",
-                                           static_cast<unsigned char>(header_.type))));
+    return Unsupported(Format(
+        "{}: byte {}: member '{}' is {}; pack the files again as plain ones", file_.name(), at_,
+        header_.name,
+        sparse || static_cast<char>(header_.type) == 'S'
+            ? std::string("sparse")
+            : Format("of the unknown type 0x{:02x}", static_cast<unsigned char>(header_.type))));
   }
   return AddFile();
 }
@@ -227,9 +230,10 @@ Status Indexer::AddFile() {
   const auto [it, added] =
       members_.emplace(std::move(name), Member{at_ + kBlockBytes, header_.size_bytes});
   if (added) return OkStatus();
-  return Bad(Format("member '{}' is there twice (the first at byte {}), and only one can be meant; "
-                    "pack the archive again",
-                    it->first, it->second.offset_bytes - kBlockBytes));
+  return Bad(
+      Format("member '{}' is there twice (the first at byte {}), and only one can be meant; "
+             "pack the archive again",
+             it->first, it->second.offset_bytes - kBlockBytes));
 }
 
 void Indexer::Hop() {

@@ -25,7 +25,8 @@ Result<DType> ParseZarrDType(const std::string& text) {
   for (const auto& [name, dtype] : kDTypes) {
     if (text == name) return dtype;
   }
-  return Unsupported(Format("dtype '{}'; read are bfloat16 and little-endian numpy types such as <f4", text));
+  return Unsupported(
+      Format("dtype '{}'; read are bfloat16 and little-endian numpy types such as <f4", text));
 }
 
 /// Chunks must lie raw in their files.
@@ -35,7 +36,8 @@ Status CheckNoCodec(const Value& object, std::string_view field) {
   if (codec->is_array() && codec->as_array().empty()) return OkStatus();
   const Value& first = codec->is_array() ? codec->as_array().front() : *codec;
   const Value* id = first.Find("id");
-  return Unsupported(Format("{} '{}' is not read by this build; save the checkpoint without it", field,
+  return Unsupported(Format("{} '{}' is not read by this build; save the checkpoint without it",
+                            field,
                             id != nullptr && id->is_string() ? id->as_string() : ToJson(*codec)));
 }
 
@@ -50,8 +52,8 @@ Result<char> ParseSeparator(const Value& object) {
 
 Status SetGrid(ArrayMetadata& array) {
   if (array.shape.size() != array.chunk_shape.size() || array.shape.size() > kMaxRank) {
-    return Corruption(Format("shape {} and chunks {} do not fit one another", FormatList(array.shape),
-                             FormatList(array.chunk_shape)));
+    return Corruption(Format("shape {} and chunks {} do not fit one another",
+                             FormatList(array.shape), FormatList(array.chunk_shape)));
   }
   for (size_t axis = 0; axis < array.shape.size(); ++axis) {
     const int64_t extent = array.shape[axis];

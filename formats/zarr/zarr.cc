@@ -28,25 +28,25 @@ struct Array {
   }
 };
 
-/// Every chunk file is there and whole. Each round but the last finds another file of the tree, so that a
-/// shape that lies about its size costs no more than the files there are.
+/// Every chunk file is there and whole. Each round but the last finds another file of the tree, so
+/// that a shape that lies about its size costs no more than the files there are.
 Status CheckChunks(const FileTree& tree, const Array& array) {
   std::vector<int64_t> index(array.metadata.grid.size(), 0);
   while (true) {
     const std::string path = array.ChunkPath(index);
     if (!tree.Contains(path)) {
-      return Corruption(Format("chunk '{}' is missing: shape {} in chunks of {} needs it; the save or "
-                               "the copy is incomplete",
-                               path, FormatList(array.metadata.shape),
-                               FormatList(array.metadata.chunk_shape)));
+      return Corruption(
+          Format("chunk '{}' is missing: shape {} in chunks of {} needs it; the save or "
+                 "the copy is incomplete",
+                 path, FormatList(array.metadata.shape), FormatList(array.metadata.chunk_shape)));
     }
     NEMO_ASSIGN_OR_RETURN(const auto file, tree.Open(path));
     if (file->size_bytes() != array.metadata.chunk_bytes()) {
-      return Corruption(Format("chunk '{}' has {} bytes, expected {} (chunks of {}, {}); the save or "
-                               "the copy is incomplete, or .zarray does not belong to it",
-                               path, file->size_bytes(), array.metadata.chunk_bytes(),
-                               FormatList(array.metadata.chunk_shape),
-                               DTypeName(array.metadata.dtype)));
+      return Corruption(
+          Format("chunk '{}' has {} bytes, expected {} (chunks of {}, {}); the save or "
+                 "the copy is incomplete, or .zarray does not belong to it",
+                 path, file->size_bytes(), array.metadata.chunk_bytes(),
+                 FormatList(array.metadata.chunk_shape), DTypeName(array.metadata.dtype)));
     }
     size_t axis = index.size();
     while (axis > 0 && ++index[axis - 1] == array.metadata.grid[axis - 1]) index[--axis] = 0;
@@ -79,11 +79,11 @@ std::span<std::byte> OneRun(std::span<std::byte> whole, const Shape& shape, cons
                             int64_t item_size) {
   std::span<std::byte> run;
   static_cast<void>(ForEachRun(shape, part, item_size, [&](int64_t at, int64_t, int64_t size) {
-    if (size == NumElements(part) * item_size) {
-      run = whole.subspan(static_cast<size_t>(at), static_cast<size_t>(size));
-    }
-    return Status(StatusCode::kNotFound, "one run is enough to know");
-  }).ok());
+                      if (size == NumElements(part) * item_size) {
+                        run = whole.subspan(static_cast<size_t>(at), static_cast<size_t>(size));
+                      }
+                      return Status(StatusCode::kNotFound, "one run is enough to know");
+                    }).ok());
   return run;
 }
 
@@ -110,11 +110,10 @@ class ZarrSource : public TensorSource {
     const TensorSpec* spec = FindSpec(specs_, name);
     if (spec == nullptr || !Contains(spec->shape, box)) return files;
     const Array& array = ArrayOf(*spec);
-    const Status status =
-        ForEachChunk(array.metadata, box, [&](const std::vector<int64_t>& index) {
-          files.push_back(array.ChunkPath(index));
-          return OkStatus();
-        });
+    const Status status = ForEachChunk(array.metadata, box, [&](const std::vector<int64_t>& index) {
+      files.push_back(array.ChunkPath(index));
+      return OkStatus();
+    });
     NEMO_CHECK(status.ok());
     return files;
   }
@@ -124,8 +123,8 @@ class ZarrSource : public TensorSource {
     return arrays_[static_cast<size_t>(&spec - specs_.data())];
   }
 
-  /// Moves what chunk `index` holds of `box` to its place in `out`, through `buffer` where that place is not
-  /// one run of bytes.
+  /// Moves what chunk `index` holds of `box` to its place in `out`, through `buffer` where that
+  /// place is not one run of bytes.
   Status ReadFromChunk(const Array& array, const std::vector<int64_t>& index, const Box& box,
                        std::span<std::byte> out, std::vector<std::byte>& buffer) const {
     const Box chunk_box = array.metadata.BoxOf(index);
@@ -153,7 +152,8 @@ class ZarrSource : public TensorSource {
   std::vector<Array> arrays_;      // parallel to specs_
 };
 
-/// The key when `file` is the .zarray of a tensor directly below `prefix` (with its '/'); else empty.
+/// The key when `file` is the .zarray of a tensor directly below `prefix` (with its '/'); else
+/// empty.
 std::string_view KeyOf(std::string_view file, std::string_view prefix) {
   if (!file.starts_with(prefix) || !file.ends_with(kMetadataName)) return "";
   if (file.size() <= prefix.size() + kMetadataName.size()) return "";

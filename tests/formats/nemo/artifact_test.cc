@@ -27,8 +27,11 @@ TEST(TokenizerArtifact, IsTheFirstReferenceThatIsThere) {
       {"nothing named and there are two", {}, ""},
   };
   for (const auto& c : cases) {
-    const auto tree = testing::MemoryTree("tree", {{one, "1"}, {two, "2"}, {"model_config.yaml", ""},
-                                                   {"._x.model", "?"}, {"deep/c.model", "?"}});
+    const auto tree = testing::MemoryTree("tree", {{one, "1"},
+                                                   {two, "2"},
+                                                   {"model_config.yaml", ""},
+                                                   {"._x.model", "?"},
+                                                   {"deep/c.model", "?"}});
     const auto artifact = FindTokenizer(*tree, c.references);
     ASSERT_TRUE(artifact) << c.what << ": " << artifact.error().message();
     EXPECT_EQ(artifact->name, c.found) << c.what;
@@ -52,7 +55,8 @@ TEST(TokenizerArtifact, AReferenceIntoTheArchiveMustBeThere) {
   ASSERT_FALSE(artifact);
   EXPECT_EQ(artifact.error().code(), StatusCode::kCorruption);
   for (const char* word : {"missing tokenizer", "gone.model", "x.model"}) {
-    EXPECT_NE(artifact.error().message().find(word), std::string::npos) << artifact.error().message();
+    EXPECT_NE(artifact.error().message().find(word), std::string::npos)
+        << artifact.error().message();
   }
 }
 

@@ -7,7 +7,8 @@
 namespace nemo {
 namespace {
 
-/// A small config with `lines` after it; later lines must not repeat a key, so name the keys to leave out.
+/// A small config with `lines` after it; later lines must not repeat a key, so name the keys to
+/// leave out.
 std::string Yaml(const std::string& lines, const std::vector<std::string>& without = {}) {
   std::string text;
   for (const char* line :
@@ -24,10 +25,11 @@ std::string Yaml(const std::string& lines, const std::vector<std::string>& witho
 }
 
 TEST(NemoConfig, TranslatesNeMosSpellings) {
-  const auto config = ParseNemoConfig(Yaml("rotary_base: 50000\ntensor_model_parallel_size: 8\n"
-                                           "pipeline_model_parallel_size: 4\n"
-                                           "virtual_pipeline_model_parallel_size: 12\n"
-                                           "tokenizer: {model: 'nemo:a.model', tokenizer_model: 'nemo:b.model'}\n"));
+  const auto config = ParseNemoConfig(
+      Yaml("rotary_base: 50000\ntensor_model_parallel_size: 8\n"
+           "pipeline_model_parallel_size: 4\n"
+           "virtual_pipeline_model_parallel_size: 12\n"
+           "tokenizer: {model: 'nemo:a.model', tokenizer_model: 'nemo:b.model'}\n"));
   ASSERT_TRUE(config) << config.error().message();
   ModelConfig expected;
   expected.num_layers = 2;
@@ -40,15 +42,16 @@ TEST(NemoConfig, TranslatesNeMosSpellings) {
   expected.rotary_base = 50000;
   EXPECT_EQ(config->model, expected);
   EXPECT_EQ(config->layout, (ParallelLayout{8, 4, 12}));
-  EXPECT_EQ(config->tokenizer_references, (std::vector<std::string>{"nemo:b.model", "nemo:a.model"}));
+  EXPECT_EQ(config->tokenizer_references,
+            (std::vector<std::string>{"nemo:b.model", "nemo:a.model"}));
 }
 
 TEST(NemoConfig, FieldsLeftOutHaveNeMosDefaults) {
-  const auto config = ParseNemoConfig(
-      Yaml("num_query_groups: null\nkv_channels: null\nffn_hidden_size: ${multiply:4, ${.hidden_size}}\n"
-           "virtual_pipeline_model_parallel_size: null\n",
-           {"num_query_groups", "kv_channels", "ffn_hidden_size", "rotary_percentage", "bias",
-            "max_position_embeddings", "share_embeddings_and_output_weights", "layernorm_epsilon"}));
+  const auto config = ParseNemoConfig(Yaml(
+      "num_query_groups: null\nkv_channels: null\nffn_hidden_size: ${multiply:4, ${.hidden_size}}\n"
+      "virtual_pipeline_model_parallel_size: null\n",
+      {"num_query_groups", "kv_channels", "ffn_hidden_size", "rotary_percentage", "bias",
+       "max_position_embeddings", "share_embeddings_and_output_weights", "layernorm_epsilon"}));
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->model.num_query_groups, 4);
   EXPECT_EQ(config->model.kv_channels, 8);
@@ -95,13 +98,13 @@ TEST(NemoConfig, LayerNormSpellings) {
 
 TEST(NemoConfig, WhatThisBuildDoesNotComputeIsRefusedByName) {
   for (const char* line :
-       {"normalization: rmsnorm", "activation: swiglu", "activation: fast-swiglu", "activation: gelu",
-        "bias: true", "add_qkv_bias: true", "position_embedding_type: learned_absolute",
-        "position_embedding_type: alibi", "transformer_block_type: post_ln",
-        "attention_type: multiquery", "num_moe_experts: 8", "qk_layernorm: true",
-        "openai_gelu: true", "headscale: true", "normalize_attention_scores: false",
-        "rotary_interleaved: true", "seq_len_interpolation_factor: 2.0", "window_size: [128, 0]",
-        "megatron_legacy: true"}) {
+       {"normalization: rmsnorm", "activation: swiglu", "activation: fast-swiglu",
+        "activation: gelu", "bias: true", "add_qkv_bias: true",
+        "position_embedding_type: learned_absolute", "position_embedding_type: alibi",
+        "transformer_block_type: post_ln", "attention_type: multiquery", "num_moe_experts: 8",
+        "qk_layernorm: true", "openai_gelu: true", "headscale: true",
+        "normalize_attention_scores: false", "rotary_interleaved: true",
+        "seq_len_interpolation_factor: 2.0", "window_size: [128, 0]", "megatron_legacy: true"}) {
     const std::string key = std::string(line).substr(0, std::string(line).find(':'));
     const auto config = ParseNemoConfig(Yaml(std::string(line) + "\n", {key}));
     ASSERT_FALSE(config) << line;
@@ -133,7 +136,8 @@ TEST(NemoConfig, BrokenFieldsAreNamed) {
     const auto config = ParseNemoConfig(Yaml(std::string(c.line) + "\n", {key}));
     ASSERT_FALSE(config) << c.line;
     EXPECT_EQ(config.error().code(), StatusCode::kCorruption) << c.line;
-    EXPECT_NE(config.error().message().find(c.words), std::string::npos) << config.error().message();
+    EXPECT_NE(config.error().message().find(c.words), std::string::npos)
+        << config.error().message();
   }
   for (const char* text : {"", "- a list", "just text", "a: [", "a: 1\na: 2\n"}) {
     const auto config = ParseNemoConfig(text);

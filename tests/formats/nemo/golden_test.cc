@@ -1,7 +1,8 @@
-// Archives and directories written by Megatron Core and NeMo, against the Hugging Face files of the same models.
-#include <gtest/gtest.h>
-
+// Archives and directories written by Megatron Core and NeMo, against the Hugging Face files of the
+// same models.
 #include <cstdlib>
+
+#include <gtest/gtest.h>
 
 #include "formats/nemo/nemo.h"
 #include "libcore/base/json.h"

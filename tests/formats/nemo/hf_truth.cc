@@ -1,10 +1,10 @@
 #include "tests/formats/nemo/hf_truth.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <string_view>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "formats/safetensors/safetensors.h"
 #include "libcore/base/format.h"
@@ -84,7 +84,8 @@ void ExpectEqualsHfModel(const TensorSource& source, const ModelConfig& config,
   for (const TensorSpec& spec : source.specs()) {
     const auto truth = TruthFor(*hf, config, spec.name);
     const auto found = ReadTensorOrDie(source, spec.name);
-    const bool vocabulary = spec.name.ends_with("embeddings.weight") || spec.name == "output_layer.weight";
+    const bool vocabulary =
+        spec.name.ends_with("embeddings.weight") || spec.name == "output_layer.weight";
     ASSERT_GE(found.size(), truth.size()) << spec.name;
     EXPECT_TRUE(vocabulary || found.size() == truth.size()) << spec.name;
     EXPECT_TRUE(std::equal(truth.begin(), truth.end(), found.begin())) << spec.name;

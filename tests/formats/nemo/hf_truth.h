@@ -14,12 +14,13 @@ namespace nemo::testing {
 /// tests/golden/models/<model>/hf/model.safetensors.
 std::shared_ptr<TensorSource> OpenHfModel(const std::string& model);
 
-/// The bytes that canonical tensor `name` has according to `hf`; vocabulary tensors without their padding.
+/// The bytes that canonical tensor `name` has according to `hf`; vocabulary tensors without their
+/// padding.
 std::vector<std::byte> TruthFor(const TensorSource& hf, const ModelConfig& config,
                                 const std::string& name);
 
-/// Every tensor of `source` begins with the bytes of `model`'s Hugging Face file and, but for vocabulary tensors,
-/// ends with them; none is missing. Fails the running test otherwise.
+/// Every tensor of `source` begins with the bytes of `model`'s Hugging Face file and, but for
+/// vocabulary tensors, ends with them; none is missing. Fails the running test otherwise.
 void ExpectEqualsHfModel(const TensorSource& source, const ModelConfig& config,
                          const std::string& model);
 

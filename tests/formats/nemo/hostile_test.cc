@@ -1,8 +1,9 @@
-// Broken, hostile and unusual archives: tests/golden/hostile/hostile.tar.xz, verdicts in tests/golden/manifest.json.
-#include <gtest/gtest.h>
-
+// Broken, hostile and unusual archives: tests/golden/hostile/hostile.tar.xz, verdicts in
+// tests/golden/manifest.json.
 #include <cstdlib>
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "formats/nemo/nemo.h"
 #include "libcore/base/json.h"
@@ -56,12 +57,16 @@ TEST_F(NemoHostile, RefusalsNameThePlaceAndTheCause) {
       {"yaml_bomb", StatusCode::kCorruption, {"model_config.yaml", "1000000"}},
       {"yaml_deep", StatusCode::kCorruption, {"model_config.yaml"}},
       {"yaml_invalid", StatusCode::kCorruption, {"model_config.yaml", "YAML"}},
-      {"cfg_missing_layers", StatusCode::kCorruption, {"model_config.yaml", "num_layers is missing"}},
+      {"cfg_missing_layers",
+       StatusCode::kCorruption,
+       {"model_config.yaml", "num_layers is missing"}},
       {"cfg_wrong_type", StatusCode::kCorruption, {"hidden_size", "'many'", "integer"}},
       {"cfg_groups_not_divisor", StatusCode::kCorruption, {"num_query_groups 3"}},
       {"cfg_disagrees_layers", StatusCode::kCorruption, {"num_layers 5", "2 layers"}},
       {"cfg_unsupported_norm", StatusCode::kUnsupported, {"normalization", "rmsnorm"}},
-      {"cfg_tokenizer_absent", StatusCode::kCorruption, {"missing tokenizer", "deadbeef_absent.model"}},
+      {"cfg_tokenizer_absent",
+       StatusCode::kCorruption,
+       {"missing tokenizer", "deadbeef_absent.model"}},
       {"no_config", StatusCode::kCorruption, {"model_config.yaml is missing"}},
       {"zarr_missing_chunk", StatusCode::kCorruption, {"linear_fc1.weight/1.0.0", "missing"}},
       {"zarr_short_chunk", StatusCode::kCorruption, {"linear_fc1.weight/0.1.0", "expected"}},
@@ -77,7 +82,8 @@ TEST_F(NemoHostile, RefusalsNameThePlaceAndTheCause) {
     const std::string& message = checkpoint.error().message();
     EXPECT_EQ(checkpoint.error().code(), c.code) << c.name << ": " << message;
     for (const char* word : c.words) {
-      EXPECT_NE(message.find(word), std::string::npos) << c.name << ": '" << word << "' in: " << message;
+      EXPECT_NE(message.find(word), std::string::npos)
+          << c.name << ": '" << word << "' in: " << message;
     }
   }
 }

@@ -1,8 +1,8 @@
 #include "formats/nemo/names.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+
+#include <gtest/gtest.h>
 
 #include "libcore/base/format.h"
 
@@ -97,7 +97,8 @@ TEST(NemoNames, TiedModelsNeedNoOutputLayer) {
   Specs stored = Stored("model.", true);
   const auto with_copy = MapNames(config, stored, "model.");
   ASSERT_TRUE(with_copy) << with_copy.error().message();
-  std::erase_if(stored, [](const TensorSpec& spec) { return spec.name == "model.output_layer.weight"; });
+  std::erase_if(stored,
+                [](const TensorSpec& spec) { return spec.name == "model.output_layer.weight"; });
   const auto without = MapNames(config, stored, "model.");
   ASSERT_TRUE(without) << without.error().message();
   EXPECT_EQ(with_copy->canonical, without->canonical);
@@ -140,14 +141,16 @@ TEST(NemoNames, TheNumberOfLayersMustAgree) {
       config.num_layers = num_layers;
       const auto names = MapNames(config, Stored("", stacked), "");
       ASSERT_FALSE(names);
-      EXPECT_NE(names.error().message().find("2 layers"), std::string::npos) << names.error().message();
+      EXPECT_NE(names.error().message().find("2 layers"), std::string::npos)
+          << names.error().message();
     }
   }
 }
 
 TEST(NemoNames, WeightsWithoutAPlaceAreRefused) {
-  for (const char* extra : {"decoder.layers.mlp.linear_fc1.bias", "embedding.position_embeddings.weight",
-                            "decoder.layers.self_attention.q_layernorm.weight"}) {
+  for (const char* extra :
+       {"decoder.layers.mlp.linear_fc1.bias", "embedding.position_embeddings.weight",
+        "decoder.layers.self_attention.q_layernorm.weight"}) {
     Specs stored = Stored("", true);
     stored.push_back({extra, DType::kBF16, {2, 8}});
     const auto names = MapNames(Micro(), Sorted(stored), "");

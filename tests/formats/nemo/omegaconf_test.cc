@@ -57,13 +57,33 @@ TEST(OmegaConf, ResolvesWhatOmegaConfResolves) {
     const char* key;
     Value value;
   } cases[] = {
-      {"abs", 64},          {"m.same", 64},     {"m.up", 3},          {"m.four", 256},
-      {"m.n.far", 3},       {"m.n.near", 64},   {"chain", 64},        {"text", "run_tiny_3"},
-      {"typed", 0.5},       {"nothing", {}},    {"item", 6},          {"item_by_dot", 7},
-      {"through", 64},      {"alias.hidden", 64}, {"pick", 64},       {"product", 6.0},
-      {"ceiling", 2},       {"floor", 3},       {"selected", 9},      {"present", 64},
-      {"quoted", "a, b}"},  {"escaped", "${name}"}, {"escaped_backslash", "\\tiny"},
-      {"plain", "C:\\dir\\name"}, {"absent", {}},  {"m.absent", {}},  {"a.below", {}},
+      {"abs", 64},
+      {"m.same", 64},
+      {"m.up", 3},
+      {"m.four", 256},
+      {"m.n.far", 3},
+      {"m.n.near", 64},
+      {"chain", 64},
+      {"text", "run_tiny_3"},
+      {"typed", 0.5},
+      {"nothing", {}},
+      {"item", 6},
+      {"item_by_dot", 7},
+      {"through", 64},
+      {"alias.hidden", 64},
+      {"pick", 64},
+      {"product", 6.0},
+      {"ceiling", 2},
+      {"floor", 3},
+      {"selected", 9},
+      {"present", 64},
+      {"quoted", "a, b}"},
+      {"escaped", "${name}"},
+      {"escaped_backslash", "\\tiny"},
+      {"plain", "C:\\dir\\name"},
+      {"absent", {}},
+      {"m.absent", {}},
+      {"a.below", {}},
   };
   for (const auto& c : cases) {
     const auto value = config.Get(c.key);
@@ -75,8 +95,9 @@ TEST(OmegaConf, ResolvesWhatOmegaConfResolves) {
 TEST(OmegaConf, AbsoluteNamesBeginAtTheRootOrAtTheModel) {
   const std::string model = "hidden: 8\nffn: ${model.hidden}\nother: ${hidden}\n";
   EXPECT_EQ(*Parse(model).Get("ffn"), Value(8));  // a model's own config, cut out of the whole
-  EXPECT_EQ(*Parse("model: {hidden: 8, ffn: '${model.hidden}', o: '${hidden}'}", "model").Get("ffn"),
-            Value(8));
+  EXPECT_EQ(
+      *Parse("model: {hidden: 8, ffn: '${model.hidden}', o: '${hidden}'}", "model").Get("ffn"),
+      Value(8));
   EXPECT_EQ(*Parse("model: {hidden: 8, ffn: '${model.hidden}', o: '${hidden}'}", "model").Get("o"),
             Value(8));
 }
@@ -87,7 +108,7 @@ TEST(OmegaConf, WhatCannotBeResolvedIsAnErrorOfThatFieldOnly) {
     StatusCode code;
     const char* words;
   } cases[] = {
-      {"${x}", StatusCode::kCorruption, "x"},                       // itself
+      {"${x}", StatusCode::kCorruption, "x"},  // itself
       {"${y.z}", StatusCode::kCorruption, "not there"},
       {"${a", StatusCode::kCorruption, "without its"},
       {"${.....a}", StatusCode::kCorruption, "above the top"},

@@ -16,10 +16,16 @@ TEST(PickleGlobals, AreFoundInEveryProtocol) {
     std::string pickle;
     Names names;
   } cases[] = {
-      // Python: pickle.dumps(os.system, protocol) and pickle.dumps([os.system, posixpath.join ...], protocol).
+      // Python: pickle.dumps(os.system, protocol) and pickle.dumps([os.system, posixpath.join ...],
+      // protocol).
       {"protocol 0", Bytes("cposix\nsystem\np0\n."sv), {"posix system"}},
-      {"protocol 2", Bytes("\x80\x02" "cposix\nsystem\nq\x00."sv), {"posix system"}},
-      {"protocol 4", Bytes("\x80\x04\x95\x14\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94."sv),
+      {"protocol 2",
+       Bytes("\x80\x02"
+             "cposix\nsystem\nq\x00."sv),
+       {"posix system"}},
+      {"protocol 4",
+       Bytes(
+           "\x80\x04\x95\x14\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94."sv),
        {"posix system"}},
       {"names from the memo",
        Bytes("\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93\x94h\x00h\x01\x93\x94."sv),
@@ -27,13 +33,18 @@ TEST(PickleGlobals, AreFoundInEveryProtocol) {
       {"instance", Bytes("(ios\nsystem\n."sv), {"os system"}},
       {"none", Bytes("\x80\x02}q\x00X\x02\x00\x00\x00osq\x01K\x01s."sv), {}},
       {"behind the stop", Bytes("N.cposix\nsystem\n."sv), {}},
-      {"in a text", Bytes("\x80\x02X\x0e\x00\x00\x00" "cposix\nsystem\n."sv), {}},
+      {"in a text",
+       Bytes("\x80\x02X\x0e\x00\x00\x00"
+             "cposix\nsystem\n."sv),
+       {}},
   };
   for (const auto& c : cases) EXPECT_EQ(PickleGlobals(c.pickle), c.names) << c.what;
 }
 
 TEST(PickleGlobals, DamageEndsTheSearch) {
-  const std::string whole = "\x80\x02" "cposix\nsystem\nq\x01(X\x02\x00\x00\x00";
+  const std::string whole =
+      "\x80\x02"
+      "cposix\nsystem\nq\x01(X\x02\x00\x00\x00";
   for (size_t size = 0; size <= whole.size(); ++size) {
     EXPECT_LE(PickleGlobals(whole.substr(0, size)).size(), 1u);
   }

@@ -22,7 +22,9 @@ std::string WithChecksum(std::string header) {
 
 std::string TarHeader(const TarFields& fields) {
   std::string header(512, '\0');
-  const auto put = [&](size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+  const auto put = [&](size_t at, const std::string& text) {
+    header.replace(at, text.size(), text);
+  };
   put(0, fields.name);
   put(100, "0000644");
   put(124, fields.size);

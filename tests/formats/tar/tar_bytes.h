@@ -11,7 +11,10 @@ struct TarFields {
   std::string name;
   std::string size;  ///< 12 bytes at most; empty: from TarMember's data
   char type = '0';
-  std::string magic = std::string("ustar\0" "00", 8);
+  std::string magic = std::string(
+      "ustar\0"
+      "00",
+      8);
   std::string prefix;
 };
 

@@ -1,10 +1,10 @@
 #include "formats/tar/tar.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <map>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "tests/formats/tar/tar_bytes.h"
 #include "tests/testing.h"
@@ -42,8 +42,8 @@ using Files = std::map<std::string, std::string>;
 const std::string kLong = "notes/" + std::string(180, 'n') + ".txt";
 
 TEST(Tar, NamesComeFromWhereverTheFormatPutsThem) {
-  const std::string pax = TarMember({.name = "x", .type = 'x'}, PaxRecord("mtime", "1.5") +
-                                                                    PaxRecord("path", kLong));
+  const std::string pax =
+      TarMember({.name = "x", .type = 'x'}, PaxRecord("mtime", "1.5") + PaxRecord("path", kLong));
   const std::string global = TarMember({.name = "g", .type = 'g'}, PaxRecord("comment", "hello"));
   const std::string gnu =
       TarMember({.name = "././@LongLink", .type = 'L'}, kLong + std::string(1, '\0'));
@@ -56,18 +56,22 @@ TEST(Tar, NamesComeFromWhereverTheFormatPutsThem) {
       {"ustar", TarMember({.name = "./a/b"}, "text"), {{"a/b", "text"}}},
       {"prefix", TarMember({.name = "b", .prefix = "./a"}, "text"), {{"a/b", "text"}}},
       {"v7", TarMember({.name = "b", .type = '\0', .magic = ""}, "text"), {{"b", "text"}}},
-      {"GNU has no prefix", TarMember({.name = "b", .magic = old_magic, .prefix = "1234"}, "text"),
+      {"GNU has no prefix",
+       TarMember({.name = "b", .magic = old_magic, .prefix = "1234"}, "text"),
        {{"b", "text"}}},
       {"v7 folder", TarMember({.name = "a/", .type = '\0', .magic = ""}, ""), {}},
       {"folder", TarMember({.name = "./", .type = '5'}, ""), {}},
       {"empty file", TarMember({.name = "a"}, ""), {{"a", ""}}},
       {"pax path", global + pax + TarMember({.name = "short"}, "text"), {{kLong, "text"}}},
-      {"pax path serves once", pax + TarMember({.name = "s"}, "1") + TarMember({.name = "t"}, "2"),
+      {"pax path serves once",
+       pax + TarMember({.name = "s"}, "1") + TarMember({.name = "t"}, "2"),
        {{kLong, "1"}, {"t", "2"}}},
       {"GNU long name", gnu + TarMember({.name = "short"}, "text"), {{kLong, "text"}}},
-      {"GNU long link of another", TarMember({.name = "././@LongLink", .type = 'K'}, kLong) +
-                                       TarMember({.name = "a"}, "text"), {{"a", "text"}}},
-      {"volume label", TarMember({.name = "label", .type = 'V'}, "") + TarMember({.name = "a"}, "1"),
+      {"GNU long link of another",
+       TarMember({.name = "././@LongLink", .type = 'K'}, kLong) + TarMember({.name = "a"}, "text"),
+       {{"a", "text"}}},
+      {"volume label",
+       TarMember({.name = "label", .type = 'V'}, "") + TarMember({.name = "a"}, "1"),
        {{"a", "1"}}},
       {"slashes and dots", TarMember({.name = ".//a/./b"}, "text"), {{"a/b", "text"}}},
   };
@@ -139,9 +143,9 @@ TEST(Tar, MembersBeyondEightGigabytesAreHoppedOver) {
     const auto data = static_cast<int64_t>(c.header.size());
     const int64_t next = data + (kBig + 511) / 512 * 512;
     const auto tree = OpenTar(std::make_shared<SparseFile>(
-        next + 2048, std::map<int64_t, std::string>{{0, c.header},
-                                                    {data + kBig - 3, "end"},
-                                                    {next, TarMember({.name = "after"}, "x")}}));
+        next + 2048,
+        std::map<int64_t, std::string>{
+            {0, c.header}, {data + kBig - 3, "end"}, {next, TarMember({.name = "after"}, "x")}}));
     ASSERT_TRUE(tree) << c.what << ": " << tree.error().message();
     EXPECT_EQ((*tree)->files(), (std::vector<std::string>{"after", "big"}));
     const auto big = (*tree)->Open("big");
@@ -161,24 +165,37 @@ TEST(Tar, WhatACheckpointNeverHasIsRefused) {
     const char* words;
   } cases[] = {
       {"parent", TarMember({.name = "a/../../b"}, "x"), StatusCode::kCorruption, "unsafe"},
-      {"parent folder", TarMember({.name = "..", .type = '5'}, ""), StatusCode::kCorruption, "unsafe"},
+      {"parent folder", TarMember({.name = "..", .type = '5'}, ""), StatusCode::kCorruption,
+       "unsafe"},
       {"absolute", TarMember({.name = "/etc/passwd"}, "x"), StatusCode::kCorruption, "unsafe"},
-      {"absolute prefix", TarMember({.name = "b", .prefix = "/etc"}, "x"), StatusCode::kCorruption, "unsafe"},
-      {"absolute by pax", TarMember({.name = "x", .type = 'x'}, PaxRecord("path", "/etc/passwd")) +
-                              TarMember({.name = "a"}, "x"), StatusCode::kCorruption, "unsafe"},
-      {"NUL by pax", TarMember({.name = "x", .type = 'x'}, PaxRecord("path", std::string("a\0b", 3))) +
-                         TarMember({.name = "a"}, "x"), StatusCode::kCorruption, "unsafe"},
-      {"hard link", TarMember({.name = "a", .type = '1'}, ""), StatusCode::kCorruption, "hard link"},
-      {"symbolic link", TarMember({.name = "a", .type = '2'}, ""), StatusCode::kCorruption, "symbolic link"},
+      {"absolute prefix", TarMember({.name = "b", .prefix = "/etc"}, "x"), StatusCode::kCorruption,
+       "unsafe"},
+      {"absolute by pax",
+       TarMember({.name = "x", .type = 'x'}, PaxRecord("path", "/etc/passwd")) +
+           TarMember({.name = "a"}, "x"),
+       StatusCode::kCorruption, "unsafe"},
+      {"NUL by pax",
+       TarMember({.name = "x", .type = 'x'}, PaxRecord("path", std::string("a\0b", 3))) +
+           TarMember({.name = "a"}, "x"),
+       StatusCode::kCorruption, "unsafe"},
+      {"hard link", TarMember({.name = "a", .type = '1'}, ""), StatusCode::kCorruption,
+       "hard link"},
+      {"symbolic link", TarMember({.name = "a", .type = '2'}, ""), StatusCode::kCorruption,
+       "symbolic link"},
       {"device", TarMember({.name = "a", .type = '3'}, ""), StatusCode::kCorruption, "device"},
-      {"block device", TarMember({.name = "a", .type = '4'}, ""), StatusCode::kCorruption, "device"},
+      {"block device", TarMember({.name = "a", .type = '4'}, ""), StatusCode::kCorruption,
+       "device"},
       {"pipe", TarMember({.name = "a", .type = '6'}, ""), StatusCode::kCorruption, "pipe"},
-      {"twice", TarMember({.name = "a"}, "1") + TarMember({.name = "./a"}, "2"), StatusCode::kCorruption, "twice"},
+      {"twice", TarMember({.name = "a"}, "1") + TarMember({.name = "./a"}, "2"),
+       StatusCode::kCorruption, "twice"},
       {"no name", TarMember({.name = "./."}, "1"), StatusCode::kCorruption, "without a name"},
       {"sparse", TarMember({.name = "a", .type = 'S'}, "1"), StatusCode::kUnsupported, "sparse"},
-      {"sparse by pax", TarMember({.name = "x", .type = 'x'}, PaxRecord("GNU.sparse.major", "1")) +
-                            TarMember({.name = "a"}, "x"), StatusCode::kUnsupported, "sparse"},
-      {"continued", TarMember({.name = "a", .type = 'M'}, "1"), StatusCode::kUnsupported, "unknown type"},
+      {"sparse by pax",
+       TarMember({.name = "x", .type = 'x'}, PaxRecord("GNU.sparse.major", "1")) +
+           TarMember({.name = "a"}, "x"),
+       StatusCode::kUnsupported, "sparse"},
+      {"continued", TarMember({.name = "a", .type = 'M'}, "1"), StatusCode::kUnsupported,
+       "unknown type"},
   };
   for (const auto& c : cases) {
     const auto tree = Open(c.bytes + TarEnd());
@@ -200,7 +217,8 @@ TEST(Tar, LyingNumbersAreRefused) {
       {"size beyond the file", TarMember({.name = "a", .size = "00000010000"}, "text")},
       {"size beyond every file", TarMember({.name = "a", .size = "77777777777"}, "text")},
       {"base-256 near 2^63", TarMember({.name = "a", .size = Base256(INT64_MAX)}, "text")},
-      {"base-256 above 2^63", TarMember({.name = "a", .size = "\x80" + std::string(11, '\xff')}, "text")},
+      {"base-256 above 2^63",
+       TarMember({.name = "a", .size = "\x80" + std::string(11, '\xff')}, "text")},
       {"negative", TarMember({.name = "a", .size = std::string(12, '\xff')}, "text")},
       {"no digits", TarMember({.name = "a", .size = "4x"}, "text")},
       {"decimal digit", TarMember({.name = "a", .size = "00000000008"}, "text")},
@@ -214,24 +232,28 @@ TEST(Tar, LyingNumbersAreRefused) {
       {"pax length of the blank", pax("2 \n")},
       {"pax length missing", pax("path=b\n")},
       {"pax no equals", pax("9 pathbb\n")},
-      {"pax header too large", TarMember({.name = "x", .size = "00010000000", .type = 'x'},
-                                         std::string(1 << 21, '\0'))},
-      {"pax header beyond the file", TarMember({.name = "x", .size = "00000100000", .type = 'x'}, "")},
-      {"long name beyond the file", TarMember({.name = "x", .size = "00000100000", .type = 'L'}, "")},
+      {"pax header too large",
+       TarMember({.name = "x", .size = "00010000000", .type = 'x'}, std::string(1 << 21, '\0'))},
+      {"pax header beyond the file",
+       TarMember({.name = "x", .size = "00000100000", .type = 'x'}, "")},
+      {"long name beyond the file",
+       TarMember({.name = "x", .size = "00000100000", .type = 'L'}, "")},
   };
   for (const auto& c : cases) {
     const auto tree = Open(c.bytes + TarEnd());
     ASSERT_FALSE(tree) << c.what;
     EXPECT_EQ(tree.error().code(), StatusCode::kCorruption) << c.what;
-    EXPECT_NE(tree.error().message().find("a.tar: byte "), std::string::npos) << tree.error().message();
+    EXPECT_NE(tree.error().message().find("a.tar: byte "), std::string::npos)
+        << tree.error().message();
   }
 }
 
 const std::string& Sample() {
-  static const std::string bytes =
-      TarMember({.name = "./", .type = '5'}, "") + TarMember({.name = "./a"}, std::string(700, 'a')) +
-      TarMember({.name = "x", .type = 'x'}, PaxRecord("path", "./b")) +
-      TarMember({.name = "y"}, std::string(512, 'b')) + TarMember({.name = "c"}, "") + TarEnd();
+  static const std::string bytes = TarMember({.name = "./", .type = '5'}, "") +
+                                   TarMember({.name = "./a"}, std::string(700, 'a')) +
+                                   TarMember({.name = "x", .type = 'x'}, PaxRecord("path", "./b")) +
+                                   TarMember({.name = "y"}, std::string(512, 'b')) +
+                                   TarMember({.name = "c"}, "") + TarEnd();
   return bytes;
 }
 
@@ -241,7 +263,8 @@ TEST(Tar, TruncationsLoseWholeMembersOrAreRefused) {
   for (size_t size = 0; size < Sample().size(); size += 1) {
     const auto tree = Open(Sample().substr(0, size));
     if (!tree) {
-      EXPECT_NE(tree.error().message().find("truncated"), std::string::npos) << tree.error().message();
+      EXPECT_NE(tree.error().message().find("truncated"), std::string::npos)
+          << tree.error().message();
       continue;
     }
     for (const auto& [name, text] : Contents(Sample().substr(0, size))) {
@@ -287,8 +310,9 @@ TEST(Tar, ReadsWhatTheTarProgramWrites) {
   testing::WriteFileOrDie(folder / "in/empty", "");
   for (const std::string format : {"v7", "ustar", "gnu", "posix"}) {
     const std::string archive = folder / (format + ".tar");
-    const std::string command = "cd '" + folder.path() + "/in' && tar cf '" + archive + "' --format=" +
-                                format + (format == "v7" ? " ./empty" : " .") + " 2>/dev/null";
+    const std::string command = "cd '" + folder.path() + "/in' && tar cf '" + archive +
+                                "' --format=" + format + (format == "v7" ? " ./empty" : " .") +
+                                " 2>/dev/null";
     if (std::system(command.c_str()) != 0) GTEST_SKIP() << "no GNU tar to make an archive with";
     Files expected = {{"empty", ""}};
     if (format != "v7") expected[name] = "contents";
@@ -297,7 +321,9 @@ TEST(Tar, ReadsWhatTheTarProgramWrites) {
 }
 
 TEST(Tar, LooksLikeTarByMagicChecksumOrZeros) {
-  const auto looks = [](const std::string& bytes) { return LooksLikeTar(std::as_bytes(std::span(bytes))); };
+  const auto looks = [](const std::string& bytes) {
+    return LooksLikeTar(std::as_bytes(std::span(bytes)));
+  };
   EXPECT_TRUE(looks(Sample().substr(0, 512)));
   EXPECT_TRUE(looks(TarHeader({.name = "a", .magic = ""})));
   EXPECT_TRUE(looks(std::string(512, '\0')));

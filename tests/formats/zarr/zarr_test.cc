@@ -1,9 +1,9 @@
 #include "formats/zarr/zarr.h"
 
-#include <gtest/gtest.h>
-
 #include <map>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "libcore/base/format.h"
 #include "tests/testing.h"
@@ -17,8 +17,8 @@ using Files = std::map<std::string, std::string>;
 std::string Zarray(const std::string& shape, const std::string& chunks,
                    const std::string& field = "", const std::string& value = "") {
   std::map<std::string, std::string> fields = {
-      {"chunks", chunks},    {"compressor", "null"}, {"dtype", "\"<i2\""}, {"fill_value", "null"},
-      {"filters", "null"},   {"order", "\"C\""},     {"shape", shape},     {"zarr_format", "2"},
+      {"chunks", chunks},  {"compressor", "null"}, {"dtype", "\"<i2\""}, {"fill_value", "null"},
+      {"filters", "null"}, {"order", "\"C\""},     {"shape", shape},     {"zarr_format", "2"},
   };
   if (!field.empty()) fields[field] = value;
   std::string text;
@@ -30,7 +30,8 @@ std::string Zarray(const std::string& shape, const std::string& chunks,
 
 /// Elements 10*i + j of a [5, 3] array in chunks of [2, 2]; -1 pads the edges.
 Files FiveByThree(const std::string& separator) {
-  Files files = {{"w/t/.zarray", Zarray("[5, 3]", "[2, 2]", "dimension_separator", "\"" + separator + "\"")}};
+  Files files = {
+      {"w/t/.zarray", Zarray("[5, 3]", "[2, 2]", "dimension_separator", "\"" + separator + "\"")}};
   for (int ci = 0; ci < 3; ++ci) {
     for (int cj = 0; cj < 2; ++cj) {
       std::string chunk;
@@ -66,7 +67,8 @@ TEST(Zarr, EveryBoxOfAChunkedArrayIsRight) {
             const Status status = (*source)->Read("t", box, std::as_writable_bytes(std::span(out)));
             ASSERT_TRUE(status.ok()) << status.message();
             for (int64_t k = 0; k < ni * nj; ++k) {
-              ASSERT_EQ(out[static_cast<size_t>(k)], 10 * (i + k / nj) + j + k % nj) << ToString(box);
+              ASSERT_EQ(out[static_cast<size_t>(k)], 10 * (i + k / nj) + j + k % nj)
+                  << ToString(box);
             }
           }
         }
@@ -122,8 +124,9 @@ TEST(Zarr, DTypesOfMegatronAndNumpyAreKnown) {
                {"<i4", DType::kI32},       {"<i8", DType::kI64},  {"|u1", DType::kU8},
                {"|i1", DType::kI8},        {"|b1", DType::kBool}};
   for (const auto& c : cases) {
-    const auto source = Open({{"w/t/.zarray", Zarray("[1]", "[1]", "dtype", Format("\"{}\"", c.text))},
-                              {"w/t/0", std::string(static_cast<size_t>(SizeOf(c.dtype)), 'x')}});
+    const auto source =
+        Open({{"w/t/.zarray", Zarray("[1]", "[1]", "dtype", Format("\"{}\"", c.text))},
+              {"w/t/0", std::string(static_cast<size_t>(SizeOf(c.dtype)), 'x')}});
     ASSERT_TRUE(source) << c.text << source.error().message();
     EXPECT_EQ((*source)->specs()[0].dtype, c.dtype) << c.text;
   }
@@ -203,7 +206,8 @@ TEST(Zarr, DamagedMetadataIsRefused) {
     const auto source = Open(files);
     ASSERT_FALSE(source) << c.field << " " << c.value;
     EXPECT_EQ(source.error().code(), c.code) << source.error().message();
-    EXPECT_NE(source.error().message().find(c.words), std::string::npos) << source.error().message();
+    EXPECT_NE(source.error().message().find(c.words), std::string::npos)
+        << source.error().message();
     EXPECT_NE(source.error().message().find("w/t/"), std::string::npos) << source.error().message();
   }
 }
