@@ -58,7 +58,9 @@ void WeighValues(const AttentionScratch& s, int64_t row, const BF16* values, int
   using F = typename V::F;
   const int64_t n = head_dim - first;
   F acc[R][C];
+  NEMO_UNROLL
   for (int r = 0; r < R; ++r) {
+    NEMO_UNROLL
     for (int c = 0; c < C; ++c) {
       const float* from = s.acc + (row + r) * s.padded_dim + first + 16 * c;
       acc[r][c] = V::Mul(V::Load(from), V::Set(s.keep[row + r]));
@@ -68,15 +70,20 @@ void WeighValues(const AttentionScratch& s, int64_t row, const BF16* values, int
   const int64_t count = s.counts[row];
   for (int64_t token = 0; token < count; ++token) {
     F value[C];
+    NEMO_UNROLL
     for (int c = 0; c < C; ++c) {
       value[c] = V::LoadBF16(values + token * head_dim + first + 16 * c, n - 16 * c);
     }
+    NEMO_UNROLL
     for (int r = 0; r < R; ++r) {
       const F weight = V::Set(weights[r * kPageTokens + token]);
+      NEMO_UNROLL
       for (int c = 0; c < C; ++c) acc[r][c] = V::Fma(weight, value[c], acc[r][c]);
     }
   }
+  NEMO_UNROLL
   for (int r = 0; r < R; ++r) {
+    NEMO_UNROLL
     for (int c = 0; c < C; ++c) {
       V::Store(s.acc + (row + r) * s.padded_dim + first + 16 * c, acc[r][c]);
     }

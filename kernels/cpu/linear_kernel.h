@@ -31,7 +31,9 @@ void DotBlock(const BF16* panel, const uint32_t* x, int64_t num_pairs, float* su
   constexpr int64_t kPrefetchPairs = 8;  // 2 KiB ahead of the loads
   for (int64_t first = 0; first < kPanelColumns; first += 16 * V::kColumns) {
     F acc[R][V::kColumns];
+    NEMO_UNROLL
     for (int r = 0; r < R; ++r) {
+      NEMO_UNROLL
       for (int c = 0; c < V::kColumns; ++c) {
         acc[r][c] = V::Load(sums + r * kPanelColumns + first + 16 * c);
       }
@@ -39,16 +41,21 @@ void DotBlock(const BF16* panel, const uint32_t* x, int64_t num_pairs, float* su
     const BF16* w = panel + 2 * first;
     for (int64_t p = 0; p < num_pairs; ++p, w += 2 * kPanelColumns) {
       typename V::Pairs weight[V::kColumns];
+      NEMO_UNROLL
       for (int c = 0; c < V::kColumns; ++c) {
         __builtin_prefetch(w + kPrefetchPairs * 2 * kPanelColumns + 32 * c);
         weight[c] = V::LoadPairs(w + 32 * c);
       }
+      NEMO_UNROLL
       for (int r = 0; r < R; ++r) {
         const auto value = V::BroadcastPair(x[p * R + r]);
+        NEMO_UNROLL
         for (int c = 0; c < V::kColumns; ++c) acc[r][c] = V::Dot(acc[r][c], weight[c], value);
       }
     }
+    NEMO_UNROLL
     for (int r = 0; r < R; ++r) {
+      NEMO_UNROLL
       for (int c = 0; c < V::kColumns; ++c) {
         V::Store(sums + r * kPanelColumns + first + 16 * c, acc[r][c]);
       }
