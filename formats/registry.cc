@@ -36,8 +36,8 @@ Result<const struct Format*> DetectFormat(const std::string& path) {
     if (format.sniff(path)) return &format;
     known.push_back(format.description);
   }
-  return Corruption(Format("{}: no checkpoint that this build reads; it was compared with: {}", path,
-                           fmt::join(known, "; ")));
+  return Corruption(Format("{}: no checkpoint that this build reads; it was compared with: {}",
+                           path, fmt::join(known, "; ")));
 }
 
 Result<Checkpoint> OpenCheckpoint(const std::string& path) {

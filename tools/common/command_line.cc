@@ -1,9 +1,9 @@
 #include "tools/common/command_line.h"
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <set>
+
+#include <CLI/CLI.hpp>
 
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
@@ -35,8 +35,7 @@ std::vector<std::string> DashedNames(const std::vector<Flag>& flags) {
 
 Status UnknownFlag(const std::vector<Flag>& flags, const std::string& argument) {
   const std::string name = argument.substr(0, argument.find('='));
-  return InvalidArgument(
-      Format("unknown flag {}{}", name, DidYouMean(name, DashedNames(flags))));
+  return InvalidArgument(Format("unknown flag {}{}", name, DidYouMean(name, DashedNames(flags))));
 }
 
 const Flag* FindFlag(const std::vector<Flag>& flags, const std::string& name) {

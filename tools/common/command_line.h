@@ -20,17 +20,18 @@ struct CommandLine {
   bool Has(const std::string& flag) const { return flags.contains(flag); }
 };
 
-/// Sorts `args` (without the program's name) into flags and operands. Everything after `--` is an operand.
-/// kInvalidArgument: an unknown flag (names the nearest), a value that is missing.
+/// Sorts `args` (without the program's name) into flags and operands. Everything after `--` is an
+/// operand. kInvalidArgument: an unknown flag (names the nearest), a value that is missing.
 Result<CommandLine> ParseCommandLine(const std::vector<Flag>& flags,
                                      const std::vector<std::string>& args);
 
-/// Adds the keys of the mapping `config` (long flag names, any spelling) as if they had been given; flags
-/// on the command line win. kInvalidArgument: an unknown key (names the nearest), a value of a kind
-/// that no flag takes.
+/// Adds the keys of the mapping `config` (long flag names, any spelling) as if they had been given;
+/// flags on the command line win. kInvalidArgument: an unknown key (names the nearest), a value of
+/// a kind that no flag takes.
 Status MergeConfig(const std::vector<Flag>& flags, const Value& config, CommandLine* line);
 
-/// Reads a YAML file and merges it. Errors are kInvalidArgument: the file is part of the command line.
+/// Reads a YAML file and merges it. Errors are kInvalidArgument: the file is part of the command
+/// line.
 Status MergeConfigFile(const std::vector<Flag>& flags, const std::string& path, CommandLine* line);
 
 /// Runs the setters of everything in `line`. kInvalidArgument names the flag.

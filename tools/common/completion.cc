@@ -74,8 +74,10 @@ std::string ZshRow(const Flag& flag) {
 }
 
 std::string ZshScript(const std::string& tool, const std::vector<Flag>& flags) {
-  std::string text = Format("#compdef {}\n# zsh completion: {} completion zsh > a folder of $fpath\n"
-                            "_arguments -s \\\n", tool, tool);
+  std::string text = Format(
+      "#compdef {}\n# zsh completion: {} completion zsh > a folder of $fpath\n"
+      "_arguments -s \\\n",
+      tool, tool);
   for (const Flag& flag : flags) text += "  " + ZshRow(flag) + " \\\n";
   return text + "  '*:file:_files'\n";
 }

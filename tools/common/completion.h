@@ -10,8 +10,8 @@
 
 namespace nemo {
 
-/// What `tool` prints for `shell`. Flags with choices complete to them, other values and operands to files.
-/// kInvalidArgument: an unknown shell.
+/// What `tool` prints for `shell`. Flags with choices complete to them, other values and operands
+/// to files. kInvalidArgument: an unknown shell.
 Result<std::string> CompletionScript(std::string_view shell, const std::string& tool,
                                      const std::vector<Flag>& flags);
 

@@ -1,5 +1,5 @@
-// Flag: one row of a tool's flag table. Parsing, help and shell completion are all made from the rows
-// (command_line.h, help.h, completion.h), so a flag is written down once.
+// Flag: one row of a tool's flag table. Parsing, help and shell completion are all made from the
+// rows (command_line.h, help.h, completion.h), so a flag is written down once.
 #pragma once
 
 #include <cstdint>

@@ -62,7 +62,8 @@ std::string ExitCodes(const Tool& tool, int width) {
   std::vector<std::pair<std::string, std::string>> rows = {{"0", "done"}};
   if (!tool.no_means.empty()) rows.emplace_back("1", "the check ran: " + tool.no_means);
   rows.emplace_back("2", "wrong usage");
-  rows.emplace_back("3", "bad input: SRC is missing, damaged, or of a kind this build does not read");
+  rows.emplace_back("3",
+                    "bad input: SRC is missing, damaged, or of a kind this build does not read");
   rows.emplace_back("4", "disk, memory, a device or a peer");
   rows.emplace_back("130, 143", "stopped by SIGINT, SIGTERM");
   std::string text = "\nExit codes:\n";

@@ -15,15 +15,20 @@ constexpr int64_t kMaxRanks = int64_t{1} << 20;
 
 std::vector<Flag> RunLayoutFlags(LayoutOptions* options) {
   return {
-      {.name = "tp", .aliases = {"tensor-parallel-size", "tensor-model-parallel-size", "tp-size"},
-       .value = "N", .help = "tensor-parallel ranks (default 1)",
+      {.name = "tp",
+       .aliases = {"tensor-parallel-size", "tensor-model-parallel-size", "tp-size"},
+       .value = "N",
+       .help = "tensor-parallel ranks (default 1)",
        .set = SetInt(&options->tp_size, 1, kMaxRanks)},
       {.name = "pp",
        .aliases = {"pipeline-parallel-size", "pipeline-model-parallel-size", "pp-size"},
-       .value = "N", .help = "pipeline-parallel ranks (default 1)",
+       .value = "N",
+       .help = "pipeline-parallel ranks (default 1)",
        .set = SetInt(&options->pp_size, 1, kMaxRanks)},
-      {.name = "pipeline-layout", .value = "N,N...",
-       .help = "layers of each pipeline rank, such as 12,28,28,28 (default: the same number on each)",
+      {.name = "pipeline-layout",
+       .value = "N,N...",
+       .help =
+           "layers of each pipeline rank, such as 12,28,28,28 (default: the same number on each)",
        .set = SetIntList(&options->layers_per_stage)},
   };
 }
@@ -33,11 +38,13 @@ std::vector<Flag> FileLayoutFlags(LayoutOptions* options) {
   flags.push_back({.name = "vpp",
                    .aliases = {"virtual-pipeline-parallel-size",
                                "virtual-pipeline-model-parallel-size", "vpp-size"},
-                   .value = "N", .help = "virtual stages of each pipeline rank (default 1)",
+                   .value = "N",
+                   .help = "virtual stages of each pipeline rank (default 1)",
                    .set = SetInt(&options->vpp_size, 1, kMaxRanks)});
   flags.push_back({.name = "kv-duplicate",
-                   .help = "with more tensor-parallel ranks than query groups: give each rank whole "
-                           "key and value heads (default: Megatron's contiguous rows)",
+                   .help =
+                       "with more tensor-parallel ranks than query groups: give each rank whole "
+                       "key and value heads (default: Megatron's contiguous rows)",
                    .set = SetSwitch(&options->kv_duplicate)});
   return flags;
 }
@@ -45,9 +52,10 @@ std::vector<Flag> FileLayoutFlags(LayoutOptions* options) {
 Result<ParallelLayout> LayoutFromOptions(const LayoutOptions& options) {
   const auto num_stages = static_cast<int64_t>(options.layers_per_stage.size());
   if (num_stages > 0 && options.pp_size > 0 && options.pp_size != num_stages) {
-    return InvalidArgument(Format("--pipeline-layout has {} numbers and --pp is {}: give one number "
-                                  "per pipeline rank, or leave --pp out",
-                                  num_stages, options.pp_size));
+    return InvalidArgument(
+        Format("--pipeline-layout has {} numbers and --pp is {}: give one number "
+               "per pipeline rank, or leave --pp out",
+               num_stages, options.pp_size));
   }
   ParallelLayout layout;
   layout.tp_size = std::max<int64_t>(1, options.tp_size);

@@ -1,9 +1,8 @@
 #include "tools/common/shard_job.h"
 
-#include <sys/statvfs.h>
-
 #include <chrono>
 #include <filesystem>
+#include <sys/statvfs.h>
 #include <utility>
 
 #include "libcore/base/file.h"
@@ -59,14 +58,13 @@ Status CheckDestination(const ShardJob& job) {
                                   job.destination, job.source));
   }
   if (KindOf(job.destination) != PathKind::kAbsent && !job.force) {
-    return InvalidArgument(
-        Format("{}: exists already; --force replaces it", job.destination));
+    return InvalidArgument(Format("{}: exists already; --force replaces it", job.destination));
   }
   return OkStatus();
 }
 
-/// Bytes that may be written at `path` or, while it does not exist, at the nearest folder above; -1: the
-/// system does not tell.
+/// Bytes that may be written at `path` or, while it does not exist, at the nearest folder above;
+/// -1: the system does not tell.
 int64_t FreeBytesAt(const std::string& path) {
   std::error_code error;
   fs::path place = fs::absolute(path, error);
@@ -80,8 +78,9 @@ Result<const struct Format*> WritableFormat(const std::string& name) {
   for (const struct Format& format : Formats()) {
     if (format.name == name && format.create != nullptr) return &format;
   }
-  return Unsupported(Format("this build reads {} and does not write it; nemo-convert makes {} of it",
-                            name, fmt::join(WritableFormats(), " or ")));
+  return Unsupported(
+      Format("this build reads {} and does not write it; nemo-convert makes {} of it", name,
+             fmt::join(WritableFormats(), " or ")));
 }
 
 struct Prepared {
@@ -113,10 +112,9 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
     prepared.target.container = checkpoint.container;
   }
   prepared.target.force = job.force;
-  NEMO_ASSIGN_OR_RETURN(prepared.plan, PlanShards(checkpoint.config, checkpoint.source->specs(),
-                                                  layout, job.vocab));
-  prepared.convert.jobs =
-      job.jobs > 0 ? static_cast<int>(job.jobs) : console.threads();
+  NEMO_ASSIGN_OR_RETURN(
+      prepared.plan, PlanShards(checkpoint.config, checkpoint.source->specs(), layout, job.vocab));
+  prepared.convert.jobs = job.jobs > 0 ? static_cast<int>(job.jobs) : console.threads();
   return prepared;
 }
 
@@ -154,19 +152,26 @@ std::vector<FlagGroup> ShardJobFlags(ShardJob* job) {
   FlagGroup output = {
       "Output",
       {
-          {.name = "container", .value = "KIND",
-           .help = "what the files are: hdf5, safetensors (default: as in SRC when it is of the same "
-                   "format as DST, else hdf5)",
+          {.name = "container",
+           .value = "KIND",
+           .help =
+               "what the files are: hdf5, safetensors (default: as in SRC when it is of the same "
+               "format as DST, else hdf5)",
            .choices = containers,
            .set = SetChoice(&job->container, containers)},
-          {.name = "vocab", .value = "RULE",
-           .help = "rows of the vocabulary tensors: megatron (default: the tokenizer's pieces, with "
-                   "zero rows up to a multiple of make_vocab_size_divisible_by * TP), keep (as in "
-                   "SRC), prune (exactly the pieces), pad:N (multiple of N * TP)",
+          {.name = "vocab",
+           .value = "RULE",
+           .help =
+               "rows of the vocabulary tensors: megatron (default: the tokenizer's pieces, with "
+               "zero rows up to a multiple of make_vocab_size_divisible_by * TP), keep (as in "
+               "SRC), prune (exactly the pieces), pad:N (multiple of N * TP)",
            .set = SetVocabRule(&job->vocab)},
-          {.name = "jobs", .value = "N", .help = "tensors in flight (default: --threads)",
+          {.name = "jobs",
+           .value = "N",
+           .help = "tensors in flight (default: --threads)",
            .set = SetInt(&job->jobs, 1, kMaxJobs)},
-          {.name = "dry-run", .help = "print the plan and what it needs; touch nothing",
+          {.name = "dry-run",
+           .help = "print the plan and what it needs; touch nothing",
            .set = SetSwitch(&job->dry_run)},
           {.name = "force", .help = "replace DST when it exists", .set = SetSwitch(&job->force)},
       }};
@@ -187,14 +192,12 @@ Status RunShardJob(const ShardJob& job, const Console& console) {
   const Attachments attachments = {checkpoint.provenance, checkpoint.model_config_yaml,
                                    checkpoint.tokenizer_model};
   ShardReport report;
-  NEMO_ASSIGN_OR_RETURN(report.counts,
-                        Convert(*checkpoint.source, prepared.plan, *target, attachments,
-                                prepared.convert, console.progress()));
+  NEMO_ASSIGN_OR_RETURN(report.counts, Convert(*checkpoint.source, prepared.plan, *target,
+                                               attachments, prepared.convert, console.progress()));
   report.source = prepared.SourceSide(job);
   report.target = prepared.TargetSide(job);
   report.vocab = VocabReportOf(checkpoint.config, prepared.plan);
-  report.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.peak_memory_bytes = PeakMemoryBytes();
   console.json() ? console.PrintJson(ToValue(report)) : console.Print(ToText(report));
   return OkStatus();

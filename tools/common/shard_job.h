@@ -20,7 +20,7 @@ struct ShardJob {
   std::string container;  ///< empty: the source's when the format stays, else the format's default
   LayoutOptions layout;
   VocabRule vocab;
-  int64_t jobs = 0;       ///< tensors in flight; 0: the threads of the run
+  int64_t jobs = 0;  ///< tensors in flight; 0: the threads of the run
   bool dry_run = false;
   bool force = false;
 };
@@ -31,8 +31,8 @@ std::vector<std::string> WritableFormats();
 /// The flags of both tools: layout, --container, --vocab, --jobs, --dry-run, --force.
 std::vector<FlagGroup> ShardJobFlags(ShardJob* job);
 
-/// Opens, plans, checks the disk, converts, and prints the report (or, with dry_run, the plan: nothing is
-/// touched). Errors and stops leave nothing behind at the destination.
+/// Opens, plans, checks the disk, converts, and prints the report (or, with dry_run, the plan:
+/// nothing is touched). Errors and stops leave nothing behind at the destination.
 Status RunShardJob(const ShardJob& job, const Console& console);
 
 }  // namespace nemo

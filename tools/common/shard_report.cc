@@ -1,8 +1,7 @@
 #include "tools/common/shard_report.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
+#include <sys/resource.h>
 
 #include "libcore/base/format.h"
 #include "tools/common/source.h"
@@ -22,10 +21,11 @@ std::string Line(std::string_view what, const ShardSide& side) {
 
 std::string Line(const VocabReport& vocab) {
   const std::string real = vocab.real > 0 ? Format("{} pieces", vocab.real) : "size not known";
-  return Line("vocabulary", Format("{}; {} rows in the source, {} in the target: {} dropped, {} zero "
-                                   "rows added",
-                                   real, vocab.source_rows, vocab.target_rows, vocab.dropped_rows,
-                                   vocab.zero_rows));
+  return Line(
+      "vocabulary",
+      Format("{}; {} rows in the source, {} in the target: {} dropped, {} zero "
+             "rows added",
+             real, vocab.source_rows, vocab.target_rows, vocab.dropped_rows, vocab.zero_rows));
 }
 
 Value ToValue(const ShardSide& side) {

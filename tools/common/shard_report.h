@@ -1,4 +1,5 @@
-// What nemo-convert and nemo-reshard print: the plan before, the figures after. Text and JSON say the same.
+// What nemo-convert and nemo-reshard print: the plan before, the figures after. Text and JSON say
+// the same.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@ namespace nemo {
 
 /// Rows of the vocabulary tensors.
 struct VocabReport {
-  int64_t real = 0;          ///< the tokenizer's pieces; 0: not known
+  int64_t real = 0;  ///< the tokenizer's pieces; 0: not known
   int64_t source_rows = 0;
   int64_t target_rows = 0;
   int64_t zero_rows = 0;     ///< of the target, written as zeros

@@ -14,8 +14,10 @@ Result<Checkpoint> OpenSource(const std::string& path) {
   if (!tokenizer) return tokenizer.error().At(where);
   const int64_t num_pieces = (*tokenizer)->vocab_size();
   if (num_pieces > config.padded_vocab_size) {
-    return Corruption(Format("{}: {} pieces, and the embedding has {} rows; the tokenizer belongs to "
-                             "another model", where, num_pieces, config.padded_vocab_size));
+    return Corruption(
+        Format("{}: {} pieces, and the embedding has {} rows; the tokenizer belongs to "
+               "another model",
+               where, num_pieces, config.padded_vocab_size));
   }
   if (config.vocab_size == 0) config.vocab_size = num_pieces;
   return checkpoint;

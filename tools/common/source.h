@@ -1,4 +1,5 @@
-// Opening what SRC names, for every tool: the checkpoint, and what its tokenizer knows of the vocabulary.
+// Opening what SRC names, for every tool: the checkpoint, and what its tokenizer knows of the
+// vocabulary.
 #pragma once
 
 #include <string>

@@ -12,7 +12,8 @@ namespace nemo {
 /// Insertions, deletions, substitutions and swaps of neighbours that lead from `a` to `b`.
 int64_t EditDistance(std::string_view a, std::string_view b);
 
-/// The name closest to `word`, or nullopt when none is close enough to be meant. On a tie, the first.
+/// The name closest to `word`, or nullopt when none is close enough to be meant. On a tie, the
+/// first.
 std::optional<std::string> Nearest(std::string_view word, const std::vector<std::string>& names);
 
 /// "; did you mean NAME?", or nothing.

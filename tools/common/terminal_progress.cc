@@ -35,9 +35,9 @@ std::string ProgressLine(std::string_view what, std::string_view unit, int64_t d
   if (total <= 0) {
     return Format("{}: {}, {}", what, Amount(done, unit), Rate(done, unit, elapsed_seconds));
   }
-  std::string line = Format("{}: {} of {} ({} %), {}", what, Amount(done, unit),
-                            Amount(total, unit), static_cast<int64_t>(100.0 * done / total),
-                            Rate(done, unit, elapsed_seconds));
+  std::string line =
+      Format("{}: {} of {} ({} %), {}", what, Amount(done, unit), Amount(total, unit),
+             static_cast<int64_t>(100.0 * done / total), Rate(done, unit, elapsed_seconds));
   if (done > 0) line += ", " + TimeLeft(elapsed_seconds * (total - done) / done);
   return line;
 }

@@ -1,4 +1,5 @@
-// Progress as a person sees it: one line on stderr, redrawn on a terminal, printed now and then elsewhere.
+// Progress as a person sees it: one line on stderr, redrawn on a terminal, printed now and then
+// elsewhere.
 #pragma once
 
 #include <atomic>
@@ -20,7 +21,8 @@ std::string ProgressLine(std::string_view what, std::string_view unit, int64_t d
 std::string ProgressSummary(std::string_view what, std::string_view unit, int64_t done,
                             double elapsed_seconds);
 
-/// Writes to `stream`. Add is thread-safe and cheap: a call in between drawings is one atomic addition.
+/// Writes to `stream`. Add is thread-safe and cheap: a call in between drawings is one atomic
+/// addition.
 class TerminalProgress : public Progress {
  public:
   enum class Style {

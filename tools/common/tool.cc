@@ -128,25 +128,36 @@ void Console::Detail(std::string_view text) const {
 
 FlagGroup CommonFlags(CommonOptions* options) {
   const std::vector<std::string> when = {"auto", "always", "never"};
-  return {"Common flags",
-          {
-              {.name = "help", .letter = 'h', .help = "this text", .set = SetSwitch(&options->help)},
-              {.name = "version", .help = "name and version", .set = SetSwitch(&options->version)},
-              {.name = "config", .value = "FILE.yaml",
-               .help = "flags from a file, one key per long flag name; flags given here win",
-               .set = SetText(&options->config)},
-              {.name = "json", .help = "the result as one JSON object on stdout",
-               .set = SetSwitch(&options->json)},
-              {.name = "quiet", .letter = 'q', .help = "no remarks and no progress on stderr",
-               .set = SetSwitch(&options->quiet)},
-              {.name = "verbose", .letter = 'v', .help = "more remarks on stderr",
-               .set = CountSwitch(&options->verbose)},
-              {.name = "progress", .value = "WHEN",
-               .help = "auto (default: when stderr is a terminal), always, never", .choices = when,
-               .set = SetChoice(&options->progress, when)},
-              {.name = "threads", .value = "N", .help = "default: the cores this process may use",
-               .set = SetInt(&options->threads, 1, kMaxThreads)},
-          }};
+  return {
+      "Common flags",
+      {
+          {.name = "help", .letter = 'h', .help = "this text", .set = SetSwitch(&options->help)},
+          {.name = "version", .help = "name and version", .set = SetSwitch(&options->version)},
+          {.name = "config",
+           .value = "FILE.yaml",
+           .help = "flags from a file, one key per long flag name; flags given here win",
+           .set = SetText(&options->config)},
+          {.name = "json",
+           .help = "the result as one JSON object on stdout",
+           .set = SetSwitch(&options->json)},
+          {.name = "quiet",
+           .letter = 'q',
+           .help = "no remarks and no progress on stderr",
+           .set = SetSwitch(&options->quiet)},
+          {.name = "verbose",
+           .letter = 'v',
+           .help = "more remarks on stderr",
+           .set = CountSwitch(&options->verbose)},
+          {.name = "progress",
+           .value = "WHEN",
+           .help = "auto (default: when stderr is a terminal), always, never",
+           .choices = when,
+           .set = SetChoice(&options->progress, when)},
+          {.name = "threads",
+           .value = "N",
+           .help = "default: the cores this process may use",
+           .set = SetInt(&options->threads, 1, kMaxThreads)},
+      }};
 }
 
 int Main(int argc, char** argv, Tool tool) {

@@ -1,5 +1,6 @@
-// Tool: what an executable is, as data. Main() does what all tools share: flags, help, configuration file,
-// completion, signals, exit codes; the tool's own main.cc holds its options and its Run.
+// Tool: what an executable is, as data. Main() does what all tools share: flags, help,
+// configuration file, completion, signals, exit codes; the tool's own main.cc holds its options and
+// its Run.
 #pragma once
 
 #include <functional>
@@ -66,9 +67,9 @@ struct Tool {
   std::vector<FlagGroup> groups;  ///< the tool's own; the common ones come by themselves
   std::string details;            ///< a paragraph of the help after the flags; may be empty
   std::string example;
-  std::string no_means;           ///< when exit 1 is used; empty: this tool asks no question
-  /// True: done. False: the check ran, and the answer is no. An error with an empty message sets the exit
-  /// code only: another rank has said what happened.
+  std::string no_means;  ///< when exit 1 is used; empty: this tool asks no question
+  /// True: done. False: the check ran, and the answer is no. An error with an empty message sets
+  /// the exit code only: another rank has said what happened.
   std::function<Result<bool>(const Console&)> run;
 };
 

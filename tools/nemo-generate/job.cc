@@ -11,17 +11,24 @@ constexpr int64_t kMaxTokens = int64_t{1} << 24;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 FlagGroup PromptFlags(GenerateJob* job) {
-  return {"Prompts (without --prompt and --prompts: all of standard input is one prompt)",
-          {
-              {.name = "prompt", .value = "TEXT", .help = "a prompt; may be repeated",
-               .repeatable = true, .set = AppendText(&job->prompts)},
-              {.name = "prompts", .value = "FILE",
-               .help = "more prompts: one per line, or FILE.jsonl with one text or {\"prompt\": TEXT} "
-                       "per line; - is standard input",
-               .set = SetText(&job->prompts_file)},
-              {.name = "add-bos", .aliases = {"add-BOS"},
-               .help = "put the begin-of-text token in front", .set = SetSwitch(&job->add_bos)},
-          }};
+  return {
+      "Prompts (without --prompt and --prompts: all of standard input is one prompt)",
+      {
+          {.name = "prompt",
+           .value = "TEXT",
+           .help = "a prompt; may be repeated",
+           .repeatable = true,
+           .set = AppendText(&job->prompts)},
+          {.name = "prompts",
+           .value = "FILE",
+           .help = "more prompts: one per line, or FILE.jsonl with one text or {\"prompt\": TEXT} "
+                   "per line; - is standard input",
+           .set = SetText(&job->prompts_file)},
+          {.name = "add-bos",
+           .aliases = {"add-BOS"},
+           .help = "put the begin-of-text token in front",
+           .set = SetSwitch(&job->add_bos)},
+      }};
 }
 
 FlagGroup SamplingFlags(GenerateJob* job) {
@@ -29,32 +36,47 @@ FlagGroup SamplingFlags(GenerateJob* job) {
   return {
       "Sampling (the defaults are those of NeMo's server)",
       {
-          {.name = "tokens-to-generate", .aliases = {"max-tokens"}, .value = "N",
+          {.name = "tokens-to-generate",
+           .aliases = {"max-tokens"},
+           .value = "N",
            .help = "at most this many new tokens (default 64)",
            .set = SetInt(&job->tokens_to_generate, 1, kMaxTokens)},
-          {.name = "min-tokens-to-generate", .value = "N",
+          {.name = "min-tokens-to-generate",
+           .value = "N",
            .help = "no end of text before this many (default 0)",
            .set = SetInt(&job->min_tokens_to_generate, 0, kMaxTokens)},
           {.name = "greedy",
-           .help = "the likeliest token each time, whatever temperature, top-k, top-p and penalty say",
+           .help =
+               "the likeliest token each time, whatever temperature, top-k, top-p and penalty say",
            .set = SetSwitch(&sampling.greedy)},
-          {.name = "temperature", .value = "T",
+          {.name = "temperature",
+           .value = "T",
            .help = "below 1 sharper, above 1 flatter (default 1.0; 0 means --greedy)",
            .set = SetDouble(&sampling.temperature, 0, 100)},
-          {.name = "top-k", .value = "K", .help = "choose among the K likeliest (default 0: all)",
+          {.name = "top-k",
+           .value = "K",
+           .help = "choose among the K likeliest (default 0: all)",
            .set = SetInt(&sampling.top_k, 0, kMaxTokens)},
-          {.name = "top-p", .value = "P",
-           .help = "choose among the likeliest that hold P of the probability (default 0.9; 0 and 1: "
-                   "all)",
+          {.name = "top-p",
+           .value = "P",
+           .help =
+               "choose among the likeliest that hold P of the probability (default 0.9; 0 and 1: "
+               "all)",
            .set = SetDouble(&sampling.top_p, 0, 1)},
-          {.name = "repetition-penalty", .value = "X",
+          {.name = "repetition-penalty",
+           .value = "X",
            .help = "divide the logits of tokens already there (default 1.0)",
            .set = SetDouble(&sampling.repetition_penalty, 1, kInfinity)},
-          {.name = "seed", .aliases = {"random-seed"}, .value = "N",
+          {.name = "seed",
+           .aliases = {"random-seed"},
+           .value = "N",
            .help = "equal seeds give equal text on every layout and machine (default: a new one)",
            .set = SetInt(&job->seed, 0)},
-          {.name = "end-string", .aliases = {"end-strings"}, .value = "TEXT",
-           .help = "stop when the text ends so; may be repeated", .repeatable = true,
+          {.name = "end-string",
+           .aliases = {"end-strings"},
+           .value = "TEXT",
+           .help = "stop when the text ends so; may be repeated",
+           .repeatable = true,
            .set = AppendText(&job->end_strings)},
       }};
 }
@@ -62,13 +84,15 @@ FlagGroup SamplingFlags(GenerateJob* job) {
 FlagGroup AnswerFlags(GenerateJob* job) {
   return {"Answer",
           {
-              {.name = "logprobs", .aliases = {"compute-logprob"},
+              {.name = "logprobs",
+               .aliases = {"compute-logprob"},
                .help = "the log-probability of each token, those of the prompt too",
                .set = SetSwitch(&job->logprobs)},
               {.name = "all-probs",
                .help = "the log-probabilities of the whole vocabulary at each token (with --json)",
                .set = SetSwitch(&job->all_probs)},
-              {.name = "stream", .help = "print tokens as they come, one prompt after the other",
+              {.name = "stream",
+               .help = "print tokens as they come, one prompt after the other",
                .set = SetSwitch(&job->stream)},
           }};
 }
@@ -87,21 +111,33 @@ FlagGroup MachineFlags(GenerateJob* job) {
   std::vector<Flag> flags = RunLayoutFlags(&job->layout);
   flags.insert(
       flags.end(),
-      {{.name = "backend", .value = "NAME", .help = backend_help, .choices = backends,
+      {{.name = "backend",
+        .value = "NAME",
+        .help = backend_help,
+        .choices = backends,
         .set = SetChoice(&job->backend, backends)},
-       {.name = "isa", .value = "NAME",
-        .help = "instruction set of the cpu backend: auto (default), avx512, avx2, scalar; all give "
-                "the same bits",
-        .choices = {"auto", "avx512", "avx2", "scalar"}, .set = SetText(&job->isa)},
-       {.name = "dtype-profile", .value = "NAME",
+       {.name = "isa",
+        .value = "NAME",
+        .help =
+            "instruction set of the cpu backend: auto (default), avx512, avx2, scalar; all give "
+            "the same bits",
+        .choices = {"auto", "avx512", "avx2", "scalar"},
+        .set = SetText(&job->isa)},
+       {.name = "dtype-profile",
+        .value = "NAME",
         .help = "round where megatron (default) does, or where hf (transformers) does",
-        .choices = profiles, .set = SetChoice(&job->dtype_profile, profiles)},
-       {.name = "prefill-chunk", .value = "N",
+        .choices = profiles,
+        .set = SetChoice(&job->dtype_profile, profiles)},
+       {.name = "prefill-chunk",
+        .value = "N",
         .help = "prompt tokens of one step (default: as many as fit)",
         .set = SetInt(&job->prefill_chunk, 1, kMaxTokens)},
-       {.name = "max-batch-size", .value = "N", .help = "prompts side by side (default 8)",
+       {.name = "max-batch-size",
+        .value = "N",
+        .help = "prompts side by side (default 8)",
         .set = SetInt(&job->max_batch_size, 1, 4096)}});
-  return {"Ranks and devices (ranks are threads; under mpirun or srun, processes)", std::move(flags)};
+  return {"Ranks and devices (ranks are threads; under mpirun or srun, processes)",
+          std::move(flags)};
 }
 
 }  // namespace
@@ -112,7 +148,8 @@ std::vector<FlagGroup> GenerateFlags(GenerateJob* job) {
 
 Status CheckJob(const GenerateJob& job, bool json) {
   if (job.stream && json) {
-    return InvalidArgument("--stream and --json exclude one another: JSON is one object at the end");
+    return InvalidArgument(
+        "--stream and --json exclude one another: JSON is one object at the end");
   }
   if (job.all_probs && !json) {
     return InvalidArgument("--all-probs is for --json: a row is as long as the vocabulary");

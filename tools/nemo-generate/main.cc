@@ -23,15 +23,19 @@ nemo::Tool GenerateTool(nemo::GenerateJob* job) {
   nemo::Tool tool;
   tool.name = "nemo-generate";
   tool.summary =
-      "Continues prompts with the model in SRC. The layout of the files and the layout of the run have "
-      "nothing to do with each other. Tokens and log-probabilities are the same, bit for bit, on every "
+      "Continues prompts with the model in SRC. The layout of the files and the layout of the run "
+      "have "
+      "nothing to do with each other. Tokens and log-probabilities are the same, bit for bit, on "
+      "every "
       "layout, batch and instruction set.";
-  tool.operands = {{"SRC", "a .nemo archive, its unpacked directory, or a native shard set",
-                    &job->source}};
+  tool.operands = {
+      {"SRC", "a .nemo archive, its unpacked directory, or a native shard set", &job->source}};
   tool.groups = nemo::GenerateFlags(job);
   tool.details =
-      "Text output is the whole sentence, prompt and continuation; several are headed by their number. "
-      "--json prints NeMo's keys: sentences, tokens, token_ids, logprob, offsets, and full_logprob with "
+      "Text output is the whole sentence, prompt and continuation; several are headed by their "
+      "number. "
+      "--json prints NeMo's keys: sentences, tokens, token_ids, logprob, offsets, and full_logprob "
+      "with "
       "--all-probs.";
   tool.example = "mpirun -n 4 nemo-generate shards --tp 2 --pp 2 --prompt 'To be, or not' --greedy";
   tool.run = [job](const nemo::Console& console) { return Run(*job, console); };

@@ -32,8 +32,8 @@ Result<std::string> PromptOfJson(std::string_view line) {
   NEMO_ASSIGN_OR_RETURN(const Value value, ParseJson(line));
   if (value.is_string()) return value.as_string();
   if (value.is_object()) return value.GetString("prompt");
-  return Corruption(Format("a text or an object with \"prompt\" is wanted, not a {}",
-                           value.type_name()));
+  return Corruption(
+      Format("a text or an object with \"prompt\" is wanted, not a {}", value.type_name()));
 }
 
 Result<std::vector<std::string>> PromptsOfFile(const std::string& path) {
@@ -46,7 +46,8 @@ Result<std::vector<std::string>> PromptsOfFile(const std::string& path) {
 }
 
 Result<std::string> PromptOfStandardInput() {
-  const Status none = InvalidArgument("no prompt: give --prompt TEXT, --prompts FILE, or standard input");
+  const Status none =
+      InvalidArgument("no prompt: give --prompt TEXT, --prompts FILE, or standard input");
   if (IsTerminal(stdin)) return none;
   NEMO_ASSIGN_OR_RETURN(std::string text, ReadStandardInput());
   // What echo and editors put at the end is no part of the prompt.

@@ -11,8 +11,8 @@
 
 namespace nemo {
 
-/// Prompts of a text: one per line, lines without text skipped; with `jsonl` each line is a JSON text or an
-/// object with "prompt". kCorruption names `where` and the line.
+/// Prompts of a text: one per line, lines without text skipped; with `jsonl` each line is a JSON
+/// text or an object with "prompt". kCorruption names `where` and the line.
 Result<std::vector<std::string>> ParsePrompts(std::string_view text, bool jsonl,
                                               const std::string& where);
 

@@ -50,7 +50,8 @@ Result<uint64_t> AgreeOnSeed(const GenerateJob& job, Communicator& world) {
 /// Prints each prompt when its first token comes, then token by token.
 class Streamer {
  public:
-  Streamer(const Session& session, std::span<const GenerateRequest> requests, const Console& console)
+  Streamer(const Session& session, std::span<const GenerateRequest> requests,
+           const Console& console)
       : session_(session), requests_(requests), console_(console) {}
 
   void OnToken(int64_t id, std::string_view text) {
@@ -79,7 +80,8 @@ Result<Session> OpenSession(const GenerateJob& job) {
   NEMO_ASSIGN_OR_RETURN(session.layout, LayoutFromOptions(job.layout));
   NEMO_ASSIGN_OR_RETURN(session.checkpoint, OpenSource(job.source));
   if (session.checkpoint.tokenizer_model.empty()) {
-    return Unsupported(Format("{}: has no tokenizer, and without one text cannot be made", job.source));
+    return Unsupported(
+        Format("{}: has no tokenizer, and without one text cannot be made", job.source));
   }
   NEMO_ASSIGN_OR_RETURN(session.tokenizer, LoadSentencePiece(session.checkpoint.tokenizer_model));
   NEMO_RETURN_IF_ERROR(CheckLayout(session.layout, session.checkpoint.config));
@@ -97,7 +99,8 @@ Result<std::vector<GenerateRequest>> MakeRequests(const Session& session,
   request.sampling.greedy = job.greedy();
   if (job.sampling.temperature == 0) request.sampling.temperature = 1;
   request.end_strings = job.end_strings;
-  // The penalty acts through log-probabilities, as NeMo's does; here it acts whether they are shown or not.
+  // The penalty acts through log-probabilities, as NeMo's does; here it acts whether they are shown
+  // or not.
   request.logprobs = job.logprobs || job.all_probs || job.sampling.repetition_penalty != 1;
   request.full_logprobs = job.all_probs;
   std::vector<GenerateRequest> requests;
@@ -106,9 +109,10 @@ Result<std::vector<GenerateRequest>> MakeRequests(const Session& session,
     auto ids = EncodePrompt(*session.tokenizer, prompts[i], job.add_bos);
     if (!ids) return ids.error().At(where);
     if (std::ssize(*ids) > limit || job.tokens_to_generate > limit - std::ssize(*ids)) {
-      return InvalidArgument(Format("{}: {} tokens and {} to generate do not fit the model's context of {}; "
-                                    "shorten it, or lower --tokens-to-generate",
-                                    where, ids->size(), job.tokens_to_generate, limit));
+      return InvalidArgument(
+          Format("{}: {} tokens and {} to generate do not fit the model's context of {}; "
+                 "shorten it, or lower --tokens-to-generate",
+                 where, ids->size(), job.tokens_to_generate, limit));
     }
     request.prompt_ids = *std::move(ids);
     requests.push_back(request);
@@ -124,10 +128,10 @@ Status RunRank(const Session& session, const std::vector<GenerateRequest>& reque
   NEMO_ASSIGN_OR_RETURN(
       const std::unique_ptr<Backend> backend,
       CreateBackend(job.backend, {session.threads, job.isa, session.device + world.rank()}));
-  NEMO_ASSIGN_OR_RETURN(
-      RankWeights weights,
-      LoadWeights(*session.checkpoint.source, session.checkpoint.config, session.layout, world.rank(),
-                  *backend, session.threads, speaks ? console.progress() : NullProgress()));
+  NEMO_ASSIGN_OR_RETURN(RankWeights weights,
+                        LoadWeights(*session.checkpoint.source, session.checkpoint.config,
+                                    session.layout, world.rank(), *backend, session.threads,
+                                    speaks ? console.progress() : NullProgress()));
   NEMO_ASSIGN_OR_RETURN(
       const std::unique_ptr<Engine> engine,
       Engine::Create(session.checkpoint.config, session.layout, OptionsFor(job, requests),

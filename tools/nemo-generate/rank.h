@@ -26,16 +26,17 @@ struct Session {
   int device = 0;   ///< of the first rank of this process
 };
 
-/// Opens the checkpoint. kUnsupported: it has no tokenizer. kInvalidArgument: the layout does not fit.
+/// Opens the checkpoint. kUnsupported: it has no tokenizer. kInvalidArgument: the layout does not
+/// fit.
 Result<Session> OpenSession(const GenerateJob& job);
 
-/// The job's requests for `prompts`. kInvalidArgument: one that does not fit the context, before any
-/// weight is read.
+/// The job's requests for `prompts`. kInvalidArgument: one that does not fit the context, before
+/// any weight is read.
 Result<std::vector<GenerateRequest>> MakeRequests(const Session& session,
                                                   const std::vector<std::string>& prompts);
 
-/// Loads this rank's weights and generates. Collective over `world`. Rank 0 fills in `answer`, reports
-/// progress, and prints tokens as they come when the job streams.
+/// Loads this rank's weights and generates. Collective over `world`. Rank 0 fills in `answer`,
+/// reports progress, and prints tokens as they come when the job streams.
 Status RunRank(const Session& session, const std::vector<GenerateRequest>& requests,
                Communicator& world, const Console& console, Answer* answer);
 

@@ -103,10 +103,11 @@ Value ToValue(const GenerateJob& job, const Answer& answer) {
 
 std::string Summary(const Answer& answer) {
   const Counts counts = CountTokens(answer);
-  return Format("{} prompt tokens, {} generated in {:.2f} s, {:.1f} tokens/s; loading took {:.2f} s; {}, "
-                "{}, seed {}",
-                counts.prompt_tokens, counts.generated_tokens, answer.generate_seconds,
-                Rate(counts, answer), answer.load_seconds, answer.layout, answer.backend, answer.seed);
+  return Format(
+      "{} prompt tokens, {} generated in {:.2f} s, {:.1f} tokens/s; loading took {:.2f} s; {}, "
+      "{}, seed {}",
+      counts.prompt_tokens, counts.generated_tokens, answer.generate_seconds, Rate(counts, answer),
+      answer.load_seconds, answer.layout, answer.backend, answer.seed);
 }
 
 }  // namespace nemo

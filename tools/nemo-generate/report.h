@@ -9,7 +9,8 @@
 
 namespace nemo {
 
-/// The sentences, under a heading each when there are several; with --logprobs a table of their tokens.
+/// The sentences, under a heading each when there are several; with --logprobs a table of their
+/// tokens.
 std::string ToText(const GenerateJob& job, const Answer& answer);
 
 /// NeMo's keys: "sentences", "tokens", "token_ids", "logprob" (null unless asked for), "offsets",

@@ -29,7 +29,8 @@ Result<Answer> RunThreads(Session session, const Console& console) {
   const auto num_ranks = static_cast<int>(session.layout.world_size());
   session.threads = std::max(1, console.threads() / num_ranks);
   NEMO_ASSIGN_OR_RETURN(const std::vector<std::string> prompts, CollectPrompts(session.job));
-  NEMO_ASSIGN_OR_RETURN(const std::vector<GenerateRequest> requests, MakeRequests(session, prompts));
+  NEMO_ASSIGN_OR_RETURN(const std::vector<GenerateRequest> requests,
+                        MakeRequests(session, prompts));
   Answer answer;
   const auto body = [&](Communicator& world) {
     return RunRank(session, requests, world, console, &answer);
@@ -46,9 +47,10 @@ Result<Answer> RunThreads(Session session, const Console& console) {
 Status CheckWorld(const Communicator& world, const GenerateJob& job) {
   NEMO_ASSIGN_OR_RETURN(const ParallelLayout layout, LayoutFromOptions(job.layout));
   if (world.size() == layout.world_size()) return OkStatus();
-  return InvalidArgument(Format("{} processes were started, and --tp {} --pp {} has {} ranks; start as "
-                                "many processes as ranks",
-                                world.size(), layout.tp_size, layout.pp_size, layout.world_size()));
+  return InvalidArgument(
+      Format("{} processes were started, and --tp {} --pp {} has {} ranks; start as "
+             "many processes as ranks",
+             world.size(), layout.tp_size, layout.pp_size, layout.world_size()));
 }
 
 Result<Answer> RunProcess(const GenerateJob& job, Communicator& world, const Console& console) {
@@ -57,7 +59,8 @@ Result<Answer> RunProcess(const GenerateJob& job, Communicator& world, const Con
   // A process has one device, whatever its rank in the world.
   session.device = LocalRank() - world.rank();
   NEMO_ASSIGN_OR_RETURN(const std::vector<std::string> prompts, SharePrompts(job, world));
-  NEMO_ASSIGN_OR_RETURN(const std::vector<GenerateRequest> requests, MakeRequests(session, prompts));
+  NEMO_ASSIGN_OR_RETURN(const std::vector<GenerateRequest> requests,
+                        MakeRequests(session, prompts));
   Answer answer;
   NEMO_RETURN_IF_ERROR(RunRank(session, requests, world, console, &answer));
   return answer;

@@ -1,7 +1,6 @@
 #include "tools/nemo-inspect/inspect.h"
 
 #include <fnmatch.h>
-
 #include <utility>
 
 #include "libcore/base/format.h"
@@ -73,8 +72,7 @@ std::string FilesText(const std::vector<std::string>& files) {
 
 std::string TensorTable(const Inspection& inspection) {
   using Align = Table::Align;
-  std::vector<Table::Column> columns = {
-      {"tensor"}, {"dtype"}, {"shape"}, {"bytes", Align::kRight}};
+  std::vector<Table::Column> columns = {{"tensor"}, {"dtype"}, {"shape"}, {"bytes", Align::kRight}};
   const bool stats = !inspection.stats.empty();
   if (stats) {
     for (const char* title : {"min", "max", "mean", "rms", "zeros", "nan"}) {
@@ -93,7 +91,8 @@ std::string TensorTable(const Inspection& inspection) {
       for (const double v : {s.min, s.max, s.mean, s.rms}) cells.push_back(Format("{:.4g}", v));
       for (const int64_t v : {s.num_zeros, s.num_nans}) cells.push_back(Format("{}", v));
     } else {
-      cells.push_back(FilesText(inspection.checkpoint.source->FilesOf(spec.name, Box::Whole(spec.shape))));
+      cells.push_back(
+          FilesText(inspection.checkpoint.source->FilesOf(spec.name, Box::Whole(spec.shape))));
     }
     table.AddRow(std::move(cells));
   }

@@ -20,15 +20,18 @@ nemo::Tool InspectTool(nemo::InspectOptions* options) {
   nemo::Tool tool;
   tool.name = "nemo-inspect";
   tool.summary =
-      "Shows what checkpoint SRC holds: its format and layout, the model, the tokenizer, and every tensor "
+      "Shows what checkpoint SRC holds: its format and layout, the model, the tokenizer, and every "
+      "tensor "
       "under its canonical name. Reads the index only, unless --stats asks for values.";
-  tool.operands = {{"SRC", "a .nemo archive, its unpacked directory, or a native shard set",
-                    &options->source}};
+  tool.operands = {
+      {"SRC", "a .nemo archive, its unpacked directory, or a native shard set", &options->source}};
   tool.groups = {{"Tensors",
-                  {{.name = "tensors", .value = "GLOB",
+                  {{.name = "tensors",
+                    .value = "GLOB",
                     .help = "only tensors whose name matches, such as '*.linear_qkv.weight'",
                     .set = nemo::SetText(&options->tensors)},
-                   {.name = "stats", .help = "min, max, mean, rms, zeros and NaN of each tensor",
+                   {.name = "stats",
+                    .help = "min, max, mean, rms, zeros and NaN of each tensor",
                     .set = nemo::SetSwitch(&options->stats)}}}};
   tool.example = "nemo-inspect Nemotron-4-340B-Base.nemo --tensors 'decoder.layers.0.*' --stats";
   tool.run = [options](const nemo::Console& console) { return Run(*options, console); };

@@ -8,7 +8,8 @@ nemo::Tool ReshardTool(nemo::ShardJob* job) {
   nemo::Tool tool;
   tool.name = "nemo-reshard";
   tool.summary =
-      "Writes shard set SRC as DST in another parallel layout, of the same kind and in the same container. "
+      "Writes shard set SRC as DST in another parallel layout, of the same kind and in the same "
+      "container. "
       "There and back again gives the same bytes.";
   tool.operands = {{"SRC", "a native shard set", &job->source},
                    {"DST", "the directory to make", &job->destination}};

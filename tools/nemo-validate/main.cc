@@ -26,18 +26,21 @@ nemo::Tool ValidateTool(nemo::ValidateOptions* options) {
   nemo::Tool tool;
   tool.name = "nemo-validate";
   tool.summary =
-      "Checks checkpoint SRC, or compares it with OTHER bit by bit, across any two formats and layouts. "
+      "Checks checkpoint SRC, or compares it with OTHER bit by bit, across any two formats and "
+      "layouts. "
       "Rows beyond the tokenizer's vocabulary are padding and not compared.";
-  tool.operands = {{"SRC", "a .nemo archive, its unpacked directory, or a native shard set",
-                    &options->source},
-                   {"OTHER", "a second checkpoint, to compare with", &options->other, false}};
+  tool.operands = {
+      {"SRC", "a .nemo archive, its unpacked directory, or a native shard set", &options->source},
+      {"OTHER", "a second checkpoint, to compare with", &options->other, false}};
   tool.groups = {{"Checks",
-                  {{.name = "level", .value = "LEVEL",
+                  {{.name = "level",
+                    .value = "LEVEL",
                     .help = "how far each checkpoint is checked by itself: index (names, sizes, "
                             "headers), checksums (every byte), values (default: NaN, Inf, constant "
                             "rows, suspicious ranges); each includes those before it. With OTHER, "
                             "values means the comparison",
-                    .choices = levels, .set = nemo::SetChoice(&options->level, levels)}}}};
+                    .choices = levels,
+                    .set = nemo::SetChoice(&options->level, levels)}}}};
   tool.example = "nemo-validate Nemotron-4-340B-Base.nemo shards";
   tool.no_means = "SRC is damaged, or it differs from OTHER";
   tool.run = [options](const nemo::Console& console) { return Run(*options, console); };

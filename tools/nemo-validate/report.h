@@ -1,4 +1,4 @@
-// What nemo-validate prints. JSON keys: docs/tools.md; the text says the same.
+// What nemo-validate prints: text for people, and the same as JSON.
 #pragma once
 
 #include <string>

@@ -72,8 +72,8 @@ Status ValidateOne(CheckLevel level, const Console& console, Validation& validat
   const Checkpoint& checkpoint = *side.checkpoint;
   validation.num_tensors = TotalsOf(*checkpoint.source).num_tensors;
   if (level < CheckLevel::kValues) return OkStatus();
-  auto found = CheckValues(*checkpoint.source, checkpoint.config, console.threads(),
-                           console.progress());
+  auto found =
+      CheckValues(*checkpoint.source, checkpoint.config, console.threads(), console.progress());
   // Damage that is known already may well stop the reading.
   if (!found) return damaged && !StopRequested() ? OkStatus() : found.error();
   Append(*std::move(found), validation.problems);
@@ -117,9 +117,8 @@ Status ValidateTwo(CheckLevel level, const Console& console, Validation& validat
   Append(b.problems, validation.problems);
   if (!a.checkpoint || !b.checkpoint) return OkStatus();
   Append(CompareCompany(a, b), validation.problems);
-  auto comparison =
-      Compare(*a.checkpoint->source, a.checkpoint->config, *b.checkpoint->source,
-              b.checkpoint->config, console.threads(), console.progress());
+  auto comparison = Compare(*a.checkpoint->source, a.checkpoint->config, *b.checkpoint->source,
+                            b.checkpoint->config, console.threads(), console.progress());
   if (!comparison) return damaged && !StopRequested() ? OkStatus() : comparison.error();
   validation.comparison = *std::move(comparison);
   validation.num_tensors = validation.comparison.num_tensors;

@@ -1,4 +1,5 @@
-// What nemo-validate does, apart from printing: one checkpoint by itself, or two against each other.
+// What nemo-validate does, apart from printing: one checkpoint by itself, or two against each
+// other.
 #pragma once
 
 #include <cstdint>
@@ -20,16 +21,17 @@ struct ValidateOptions {
 /// The answer and its grounds.
 struct Validation {
   ValidateOptions options;
-  std::string description;       ///< what was looked at, and to which degree
+  std::string description;  ///< what was looked at, and to which degree
   int64_t num_tensors = 0;
-  Comparison comparison;         ///< with `other`; empty without
-  std::vector<Problem> problems; ///< of each side by itself, and what the comparison found beside elements
+  Comparison comparison;  ///< with `other`; empty without
+  std::vector<Problem>
+      problems;  ///< of each side by itself, and what the comparison found beside elements
 
   bool ok() const;
 };
 
-/// Runs the checks. An error means that they could not be run: nothing was found at a path, or what was
-/// found could not be opened and its format has no check that says more.
+/// Runs the checks. An error means that they could not be run: nothing was found at a path, or what
+/// was found could not be opened and its format has no check that says more.
 Result<Validation> Validate(const ValidateOptions& options, const Console& console);
 
 }  // namespace nemo

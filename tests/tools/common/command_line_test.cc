@@ -25,11 +25,16 @@ struct Options {
     std::vector<Flag> flags = FileLayoutFlags(&layout);
     flags.push_back({.name = "greedy", .help = "h", .set = SetSwitch(&greedy)});
     flags.push_back({.name = "verbose", .letter = 'v', .help = "h", .set = CountSwitch(&verbose)});
-    flags.push_back({.name = "temperature", .value = "T", .help = "h",
-                     .set = SetDouble(&temperature, 0, 100)});
-    flags.push_back({.name = "backend", .value = "NAME", .help = "h",
+    flags.push_back(
+        {.name = "temperature", .value = "T", .help = "h", .set = SetDouble(&temperature, 0, 100)});
+    flags.push_back({.name = "backend",
+                     .value = "NAME",
+                     .help = "h",
                      .set = SetChoice(&backend, {"cpu", "cuda", "reference"})});
-    flags.push_back({.name = "prompt", .value = "TEXT", .help = "h", .repeatable = true,
+    flags.push_back({.name = "prompt",
+                     .value = "TEXT",
+                     .help = "h",
+                     .repeatable = true,
                      .set = AppendText(&prompts)});
     flags.push_back({.name = "config", .value = "FILE", .help = "h", .set = SetText(&config)});
     return flags;
@@ -68,8 +73,9 @@ TEST(CommandLine, SeparatesFlagsFromOperandsWhateverTheirOrder) {
 
 TEST(CommandLine, TakesValuesAsTheyStand) {
   Options options;
-  ASSERT_TRUE(options.Parse({"--prompt", "[a, b]", "--prompt", "", "--prompt", "two words",
-                             "--prompt=-x", "--prompt", "{}"})
+  ASSERT_TRUE(options
+                  .Parse({"--prompt", "[a, b]", "--prompt", "", "--prompt", "two words",
+                          "--prompt=-x", "--prompt", "{}"})
                   .ok());
   EXPECT_EQ(options.prompts, (std::vector<std::string>{"[a, b]", "", "two words", "-x", "{}"}));
 }

@@ -1,9 +1,9 @@
 // The texts that are made from a flag table: help, completion scripts, suggestions, exit codes.
 #include "tools/common/help.h"
 
-#include <gtest/gtest.h>
-
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "tools/common/completion.h"
 #include "tools/common/exit_code.h"
@@ -22,13 +22,16 @@ struct Fixture {
     tool.name = "nemo-peg";
     tool.summary = "Puts pegs in holes.";
     tool.operands = {{"SRC", "a peg", &source}, {"HOLE", "where it goes", &source, false}};
-    tool.groups = {{"Pegs",
-                    {{.name = "peg-kind", .aliases = {"kind"}, .value = "KIND",
-                      .help = "which [peg]: the user's choice", .choices = kinds,
-                      .set = SetChoice(&kind, kinds)},
-                     {.name = "from-file", .value = "FILE", .help = "a file",
-                      .set = SetText(&file)},
-                     {.name = "loud", .letter = 'l', .help = "makes noise", .set = SetSwitch(&loud)}}}};
+    tool.groups = {
+        {"Pegs",
+         {{.name = "peg-kind",
+           .aliases = {"kind"},
+           .value = "KIND",
+           .help = "which [peg]: the user's choice",
+           .choices = kinds,
+           .set = SetChoice(&kind, kinds)},
+          {.name = "from-file", .value = "FILE", .help = "a file", .set = SetText(&file)},
+          {.name = "loud", .letter = 'l', .help = "makes noise", .set = SetSwitch(&loud)}}}};
     tool.example = "nemo-peg oak --peg-kind round";
   }
   const std::vector<Flag>& flags() const { return tool.groups[0].flags; }
@@ -38,9 +41,9 @@ TEST(Help, HasUsageFlagsExitCodesAndAnExample) {
   Fixture fixture;
   fixture.tool.no_means = "it does not fit";
   const std::string text = HelpText(fixture.tool, 100);
-  for (const char* part :
-       {"Usage: nemo-peg SRC [HOLE] [flags]\n", "--peg-kind, --kind KIND", "-l, --loud", "-q, --quiet",
-        "Exit codes:\n", "the check ran: it does not fit", "nemo-peg oak --peg-kind round"}) {
+  for (const char* part : {"Usage: nemo-peg SRC [HOLE] [flags]\n", "--peg-kind, --kind KIND",
+                           "-l, --loud", "-q, --quiet", "Exit codes:\n",
+                           "the check ran: it does not fit", "nemo-peg oak --peg-kind round"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
 }
@@ -77,7 +80,7 @@ TEST(Suggest, CountsEditsAndSwapsOfNeighbours) {
   const struct {
     const char *a, *b;
     int64_t distance;
-  } cases[] = {{"", "", 0},       {"abc", "abc", 0}, {"abc", "", 3},    {"tp", "pt", 1},
+  } cases[] = {{"", "", 0},         {"abc", "abc", 0}, {"abc", "", 3},          {"tp", "pt", 1},
                {"form", "from", 1}, {"tpp", "tp", 1},  {"kitten", "sitting", 3}};
   for (const auto& row : cases) {
     EXPECT_EQ(EditDistance(row.a, row.b), row.distance) << row.a << " " << row.b;

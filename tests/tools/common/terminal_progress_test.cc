@@ -1,11 +1,11 @@
 // What people see while and after a tool works: progress lines and tables.
 #include "tools/common/terminal_progress.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdio>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "tools/common/table.h"
 
@@ -43,7 +43,8 @@ TEST(TerminalProgress, SaysHowFarHowFastAndHowLong) {
             "load: 1 tensors of 101 tensors (0 %), 1.0 tensors/s, 1 min 40 s left");
   EXPECT_EQ(ProgressLine("load", "tensors", 1, 7201, 1.0),
             "load: 1 tensors of 7201 tensors (0 %), 1.0 tensors/s, 2 h 00 min left");
-  EXPECT_EQ(ProgressSummary("convert", "B", 4'000'000'000, 8.0), "convert: 4.0 GB in 8.0 s, 0.50 GB/s");
+  EXPECT_EQ(ProgressSummary("convert", "B", 4'000'000'000, 8.0),
+            "convert: 4.0 GB in 8.0 s, 0.50 GB/s");
 }
 
 TEST(TerminalProgress, EndsWithOneLineThatCountsEveryThread) {
