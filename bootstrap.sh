@@ -18,6 +18,7 @@ build_packages=(
 )
 test_packages=(
   python3 python3-venv hdf5-tools                   # other people's readers check our files
+  xz-utils                                          # the hostile archives come packed
 )
 
 readonly exit_failed=1 exit_usage=2 exit_environment=4

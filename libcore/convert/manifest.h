@@ -22,7 +22,7 @@ struct Provenance {
   std::string kind;        ///< "nemo", "native", ...
   std::string base_name;   ///< of the path, never the path
   int64_t size_bytes = 0;
-  std::string index_xxh3;  ///< XXH3-128 of the index: member names, offsets and sizes
+  std::string index_xxh3;  ///< XXH3-128 of the index: names and sizes of the files
   bool operator==(const Provenance&) const = default;
 };
 
