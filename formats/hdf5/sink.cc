@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#include "formats/hdf5/hdf5.h"
+#include "formats/hdf5/file.h"
 #include "formats/hdf5/library.h"
 #include "libcore/base/format.h"
 #include "libcore/tensor/placed_sink.h"

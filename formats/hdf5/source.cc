@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "formats/hdf5/hdf5.h"
+#include "formats/hdf5/file.h"
 #include "formats/hdf5/library.h"
 #include "libcore/base/format.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "formats/hdf5/hdf5.h"
+#include "formats/hdf5/file.h"
 #include "formats/safetensors/safetensors.h"
 #include "libcore/base/format.h"
 

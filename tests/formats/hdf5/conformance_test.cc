@@ -1,5 +1,5 @@
 // HDF5 through the suites that every source and every sink passes.
-#include "formats/hdf5/hdf5.h"
+#include "formats/hdf5/file.h"
 #include "tests/conformance/sink_suite.h"
 #include "tests/conformance/source_suite.h"
 

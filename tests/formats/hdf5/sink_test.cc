@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "formats/hdf5/hdf5.h"
+#include "formats/hdf5/file.h"
 #include "tests/testing.h"
 
 namespace nemo::hdf5 {

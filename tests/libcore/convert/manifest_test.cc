@@ -72,10 +72,11 @@ TEST(Manifest, ReadsBackWhatItWrote) {
 TEST(Manifest, PutsEachShardOnOneLine) {
   const std::string text = ToJsonText(Sample());
   EXPECT_NE(
-      text.find("\n      {\"file\":\"tp_rank_01_pp_rank_000.h5\",\"stored_name\":\"qkv\",\"shape\":[5,2],"
-                "\"parts\":[{\"offset\":[3,0],\"extent\":[3,2],\"local\":[0,0]},"
-                "{\"offset\":[6,0],\"extent\":[2,2],\"local\":[3,0]}],\"byte_offset\":8192,"
-                "\"bytes\":20,\"xxh3\":\"0123456789abcdef0123456789abcdef\"}\n"),
+      text.find(
+          "\n      {\"file\":\"tp_rank_01_pp_rank_000.h5\",\"stored_name\":\"qkv\",\"shape\":[5,2],"
+          "\"parts\":[{\"offset\":[3,0],\"extent\":[3,2],\"local\":[0,0]},"
+          "{\"offset\":[6,0],\"extent\":[2,2],\"local\":[3,0]}],\"byte_offset\":8192,"
+          "\"bytes\":20,\"xxh3\":\"0123456789abcdef0123456789abcdef\"}\n"),
       std::string::npos)
       << text;
   EXPECT_TRUE(ParseJson(text));
@@ -143,7 +144,8 @@ TEST(Manifest, RefusesWhatDoesNotHoldTogether) {
       {"\"offset\":[6,0]", "\"offset\":[9223372036854775807,0]", "leaves the tensor's shape"},
       {"\"local\":[3,0]", "\"local\":[2,0]", "does not follow"},
       {"\"extent\":[3,2]", "\"extent\":[2,2]", "does not follow"},
-      {"\"stored_name\":\"qkv\",\"shape\":[5", "\"stored_name\":\"norm\",\"shape\":[5", "holds 'norm' twice"},
+      {"\"stored_name\":\"qkv\",\"shape\":[5", "\"stored_name\":\"norm\",\"shape\":[5",
+       "holds 'norm' twice"},
       {"\"name\":\"qkv\",\"shape\":[8", "\"name\":\"zzz\",\"shape\":[8", "names must ascend"},
       {"\"num_layers\":2", "\"num_layers\":0", "num_layers"},
       {"\"num_layers\":2", "\"layers\":2", "num_layers"},
