@@ -11,9 +11,10 @@
 
 namespace nemo {
 
-/// A backend on device `options.device` with a stream of its own. May be called from any thread,
-/// one at a time. kUnavailable: no device (with the driver's words), or one for which this build
-/// has no machine code. kInvalidArgument: an index past the devices of this machine.
+/// A backend with a stream of its own on device `options.device` modulo their number: ranks may
+/// share a device, and a rank that its launcher shows only one device has that one, whatever its
+/// index. May be used from any thread, one at a time. kUnavailable: no device (with the driver's
+/// words), or one for which this build has no machine code. kInvalidArgument: a negative index.
 Result<std::unique_ptr<Backend>> CreateCudaBackend(const BackendOptions& options);
 
 /// True when the driver shows at least one device.

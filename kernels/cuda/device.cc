@@ -37,10 +37,9 @@ Result<int> CountDevices() {
 
 Result<std::unique_ptr<Device>> Device::Open(int index) {
   NEMO_ASSIGN_OR_RETURN(const int count, CountDevices());
-  if (index < 0 || index >= count) {
-    return InvalidArgument(Format(
-        "CUDA device {} was asked for, and the driver reports {}, counted from 0", index, count));
-  }
+  if (index < 0)
+    return InvalidArgument(Format("CUDA device {} was asked for: they count from 0", index));
+  index %= count;
   cudaDeviceProp properties;
   NEMO_RETURN_IF_ERROR(
       CudaStatus(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
@@ -88,10 +87,7 @@ Result<std::unique_ptr<DeviceBuffer>> Device::Allocate(int64_t size_bytes) {
   // An empty buffer has an address too.
   const auto size = static_cast<size_t>(std::max<int64_t>(size_bytes, 1));
   const Status allocated = CudaStatus(cudaMalloc(&data, size), "cudaMalloc");
-  if (allocated.code() == StatusCode::kIo) {
-    const Status reason = OutOfMemory(size_bytes);
-    return reason;
-  }
+  if (allocated.code() == StatusCode::kIo) return OutOfMemory(size_bytes);
   NEMO_RETURN_IF_ERROR(allocated.At(name_));
   auto buffer = std::make_unique<DeviceBuffer>(data, size_bytes);
   NEMO_RETURN_IF_ERROR(CudaStatus(cudaMemsetAsync(data, 0, size, stream_), "cudaMemsetAsync"));

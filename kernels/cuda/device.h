@@ -37,8 +37,8 @@ class DeviceBuffer final : public Buffer {
 /// A device and a stream on it. Which thread calls does not matter; one at a time.
 class Device {
  public:
-  /// kUnavailable: no device, or none of this build's machine code runs on it. kInvalidArgument: no
-  /// such index.
+  /// Device `index` modulo their number: ranks may share a device. kUnavailable: no device, or none
+  /// of this build's machine code runs on it. kInvalidArgument: a negative index.
   static Result<std::unique_ptr<Device>> Open(int index);
   ~Device();
   Device(const Device&) = delete;

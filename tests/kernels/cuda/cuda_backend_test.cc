@@ -42,13 +42,9 @@ TEST_F(CudaBackend, NamesItsArchitectureAndKeepsItsMemoryToItself) {
   EXPECT_FALSE(backend_->host_memory());
 }
 
-TEST_F(CudaBackend, RefusesADeviceThatIsNotThere) {
-  for (int device : {-1, 1 << 20}) {
-    const Status error = CreateCudaBackend({.device = device}).error();
-    EXPECT_EQ(error.code(), StatusCode::kInvalidArgument);
-    EXPECT_NE(error.message().find(Format("device {}", device)), std::string::npos)
-        << error.message();
-  }
+TEST_F(CudaBackend, CountsDevicesFromZeroAndRoundAgain) {
+  EXPECT_TRUE(CreateCudaBackend({.device = 1 << 20}).has_value());
+  EXPECT_EQ(CreateCudaBackend({.device = -1}).error().code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(CudaBackend, SaysHowMuchMemoryWasAskedForAndGoesOn) {
