@@ -11,7 +11,7 @@ constexpr int kSpins =
 
 void Relax() {
 #if defined(__x86_64__)
-  _mm_pause();
+  __builtin_ia32_pause();
 #endif
 }
 

@@ -7,10 +7,6 @@
 #include <cstdint>
 #include <limits>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include "libcore/base/host_device.h"
 
 namespace nemo {
@@ -62,7 +58,7 @@ NEMO_HOST_DEVICE inline float ExpF32(float x) {
 class FlushDenormals {
  public:
 #if defined(__x86_64__)
-  FlushDenormals() : saved_(_mm_getcsr()) { Set(saved_ | kFlushToZero | kDenormalsAreZero); }
+  FlushDenormals() : saved_(__builtin_ia32_stmxcsr()) { Set(saved_ | kFlushToZero | kDenormalsAreZero); }
   ~FlushDenormals() { Set(saved_); }
 
  private:
@@ -71,7 +67,7 @@ class FlushDenormals {
   // stores around the arithmetic on their side.
   static void Set(unsigned mode) {
     asm volatile("" ::: "memory");
-    _mm_setcsr(mode);
+    __builtin_ia32_ldmxcsr(mode);
     asm volatile("" ::: "memory");
   }
   unsigned saved_;
