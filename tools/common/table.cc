@@ -10,7 +10,7 @@
 namespace nemo {
 namespace {
 
-constexpr size_t kMinFirstColumn = 16;
+constexpr size_t kMinColumn = 16;
 constexpr std::string_view kGap = "  ";
 constexpr std::string_view kEllipsis = "...";
 
@@ -24,6 +24,16 @@ std::string Shorten(const std::string& text, size_t width) {
   const size_t kept = width - kEllipsis.size();
   const size_t tail = kept / 2;
   return text.substr(0, kept - tail) + std::string(kEllipsis) + text.substr(text.size() - tail);
+}
+
+/// Takes what is too much from the widest columns.
+void NarrowTo(size_t max_width, size_t total, std::vector<size_t>& widths) {
+  while (total > max_width) {
+    const auto widest = std::max_element(widths.begin(), widths.end());
+    if (*widest <= kMinColumn) return;
+    --*widest;
+    --total;
+  }
 }
 
 }  // namespace
@@ -43,16 +53,12 @@ std::string Table::ToText(int max_width) const {
     for (const auto& line : lines) widths[c] = std::max(widths[c], WidthOf(line[c]));
     total += widths[c];
   }
-  if (max_width > 0 && total > static_cast<size_t>(max_width)) {
-    const size_t excess = total - static_cast<size_t>(max_width);
-    const size_t least = std::min(kMinFirstColumn, widths[0]);
-    widths[0] = widths[0] > excess ? std::max(least, widths[0] - excess) : least;
-  }
+  if (max_width > 0) NarrowTo(static_cast<size_t>(max_width), total, widths);
   std::string text;
   for (const auto& line : lines) {
     std::string row;
     for (size_t c = 0; c < line.size(); ++c) {
-      const std::string cell = c == 0 ? Shorten(line[c], widths[0]) : line[c];
+      const std::string cell = Shorten(line[c], widths[c]);
       const std::string padding(widths[c] - std::min(widths[c], WidthOf(cell)), ' ');
       if (c > 0) row += kGap;
       row += columns_[c].align == Align::kLeft ? cell + padding : padding + cell;

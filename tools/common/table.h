@@ -21,8 +21,8 @@ class Table {
   void AddRow(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
 
-  /// All rows. When `max_width` > 0 and the table is wider, the first column's cells lose their
-  /// middle.
+  /// All rows. When `max_width` > 0 and the table is wider, cells of the widest columns lose
+  /// their middle.
   std::string ToText(int max_width) const;
 
  private:
