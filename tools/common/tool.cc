@@ -1,7 +1,10 @@
 #include "tools/common/tool.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <thread>
 
 #include "libcore/base/format.h"
 #include "libcore/base/json.h"
@@ -43,6 +46,15 @@ Status TakeOperands(const Tool& tool, const std::vector<std::string>& given) {
   return OkStatus();
 }
 
+/// Cores of this process. Ranks that mpirun has bound to no cores of their own share the machine's.
+int64_t DefaultThreads() {
+  const int cores = AvailableCores();
+  const char* text = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+  if (text == nullptr || cores < static_cast<int>(std::thread::hardware_concurrency())) return cores;
+  const Result<int64_t> ranks = ParseInt(text, 1, kMaxThreads);
+  return ranks ? std::max<int64_t>(1, cores / *ranks) : cores;
+}
+
 /// Everything up to the tool's own work. `done`: help or a version was printed.
 Status Prepare(const Tool& tool, const std::vector<std::string>& args, CommonOptions* common,
                bool* done) {
@@ -59,7 +71,7 @@ Status Prepare(const Tool& tool, const std::vector<std::string>& args, CommonOpt
     NEMO_RETURN_IF_ERROR(MergeConfigFile(flags, line.flags["config"].back(), &line));
   }
   NEMO_RETURN_IF_ERROR(ApplyFlags(flags, line));
-  if (common->threads == 0) common->threads = AvailableCores();
+  if (common->threads == 0) common->threads = DefaultThreads();
   return TakeOperands(tool, line.operands);
 }
 
