@@ -1,13 +1,14 @@
+#include <span>
 #include <string>
 
 #include <gtest/gtest.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/lsan_interface.h>
-#endif
-
 #include "formats/hdf5/file.h"
 #include "tests/testing.h"
+
+/// Read by the leak checker of sanitized builds: HDF5 1.10.8 forgets some 400 bytes for each
+/// damaged index that it refuses.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libhdf5\n"; }
 
 namespace nemo::hdf5 {
 namespace {
@@ -77,15 +78,7 @@ TEST(Hdf5Source, RefusesTruncatedFiles) {
   }
 }
 
-/// HDF5 1.10.8 forgets some 400 bytes for each damaged file that it refuses: its leak, not ours.
-class LibraryMayLeak {
-#ifdef __SANITIZE_ADDRESS__
-  __lsan::ScopedDisabler disabler_;
-#endif
-};
-
 TEST(Hdf5Source, SurvivesFlippedBytesOfItsOwnIndex) {
-  [[maybe_unused]] const LibraryMayLeak may_leak;
   testing::TempDir dir;
   const std::string bytes = SmallFile(dir);
   // The index lies before the first tensor at byte 4096; its blocks carry checksums.
