@@ -1,0 +1,32 @@
+#include "formats/torch/pickle.h"
+
+#include <utility>
+
+#include "formats/torch/pickle_machine.h"
+#include "libcore/base/check.h"
+
+namespace nemo::torch {
+
+PickleDocument::PickleDocument(std::unique_ptr<Storage> storage) : storage_(std::move(storage)) {}
+PickleDocument::PickleDocument(PickleDocument&&) noexcept = default;
+PickleDocument& PickleDocument::operator=(PickleDocument&&) noexcept = default;
+PickleDocument::~PickleDocument() = default;
+const PickleNode& PickleDocument::root() const { return *storage_->root; }
+int64_t PickleDocument::size_bytes() const { return storage_->size_bytes; }
+
+Result<PickleDocument> ParsePickle(std::shared_ptr<const std::string> bytes, int64_t offset_bytes) {
+  NEMO_CHECK(offset_bytes >= 0 && offset_bytes <= static_cast<int64_t>(bytes->size()));
+  return PickleMachine(std::move(bytes), offset_bytes).Run();
+}
+
+Result<PickleDocument> ParsePickle(std::string bytes) {
+  return ParsePickle(std::make_shared<const std::string>(std::move(bytes)));
+}
+
+std::string FindUnsafeGlobal(std::string bytes) {
+  PickleMachine machine(std::make_shared<const std::string>(std::move(bytes)), 0);
+  static_cast<void>(machine.Run().has_value());
+  return machine.unsafe_global();
+}
+
+}  // namespace nemo::torch
