@@ -32,13 +32,6 @@ bool EatNumberAfter(std::string_view text, std::string_view& rest) {
   return digits > 0;
 }
 
-bool IsShardSetFileName(std::string_view name) {
-  constexpr std::string_view kTemporary = ".partial";
-  if (name.ends_with(kTemporary)) name.remove_suffix(kTemporary.size());
-  return name == kManifestName || name == kModelConfigName || name == kTokenizerName ||
-         IsRankFileName(name);
-}
-
 }  // namespace
 
 Result<const Container*> FindContainer(std::string_view name) {
@@ -57,8 +50,9 @@ bool IsRankFileName(std::string_view name) {
                      [&](const Container& container) { return container.extension == name; });
 }
 
-bool HoldsOnlyShardSetFiles(const FileTree& directory) {
-  return std::all_of(directory.files().begin(), directory.files().end(), IsShardSetFileName);
+bool IsShardSetFileName(std::string_view name) {
+  return name == kManifestName || name == kModelConfigName || name == kTokenizerName ||
+         IsRankFileName(name);
 }
 
 bool HoldsRankFiles(const FileTree& directory) {

@@ -30,9 +30,8 @@ Result<const Container*> FindContainer(std::string_view name);
 
 /// tp_rank_TT_pp_rank_PPP with the extension of a container.
 bool IsRankFileName(std::string_view name);
-/// True when `directory` holds files of a shard set (finished, unfinished or under temporary names)
-/// and nothing else. An empty one does.
-bool HoldsOnlyShardSetFiles(const FileTree& directory);
+/// The name of any file of a shard set.
+bool IsShardSetFileName(std::string_view name);
 /// True when there is at least one rank file.
 bool HoldsRankFiles(const FileTree& directory);
 

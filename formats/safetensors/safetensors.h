@@ -3,6 +3,7 @@
 // docs/formats/safetensors.md.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,10 +30,28 @@ Result<Contents> ReadContents(std::shared_ptr<RandomAccessFile> file);
 /// ReadContents for those who want the tensors only.
 Result<std::shared_ptr<PlacedSource>> OpenFile(std::shared_ptr<RandomAccessFile> file);
 
-/// A file to be written at `path` (as `path`.partial until Finish). Tensors lie in the order
-/// declared when that keeps each aligned to its element, else larger elements come first. The data
-/// start at a multiple of 4096 bytes. Names `format` and `__metadata__` are refused: they mean
-/// something else here.
+/// What leaves a writer room: the defaults are those of our own files.
+struct SinkOptions {
+  /// Each tensor's box and checksum under its name in `__metadata__`; without them there is only
+  /// `format`.
+  bool notes = true;
+  /// Larger elements first, then by name, as the reference writer does. Without it, tensors lie in
+  /// the order declared when that keeps each aligned to its element, else larger elements come
+  /// first.
+  bool sort_by_name = false;
+  /// The data start at a multiple of this.
+  int64_t data_alignment = 4096;
+};
+
+/// The file that the reference writer (Python's save_file with metadata {"format": "pt"}) makes of
+/// the same tensors, byte for byte while elements of one size have one type.
+inline constexpr SinkOptions kReferenceSink = {
+    .notes = false, .sort_by_name = true, .data_alignment = 8};
+
+/// A file to be written at `path` (as `path`.partial until Finish). Names `format` and
+/// `__metadata__` are refused: they mean something else here.
+std::unique_ptr<TensorSink> CreateSinkWith(const std::string& path, const SinkOptions& options);
+/// CreateSinkWith for our own files.
 std::unique_ptr<TensorSink> CreateSink(const std::string& path);
 
 }  // namespace nemo::safetensors

@@ -14,7 +14,6 @@ namespace nemo::safetensors {
 namespace {
 
 constexpr int64_t kLengthBytes = 8;
-constexpr int64_t kDataAlignment = 4096;
 constexpr std::string_view kMetadataKey = "__metadata__";
 constexpr std::string_view kFormatKey = "format";
 
@@ -40,10 +39,15 @@ bool KeepsAlignment(const std::vector<SinkTensor>& tensors, const std::vector<in
 }
 
 /// The format has no room for gaps, so only the order can keep elements aligned.
-std::vector<size_t> ChooseOrder(const std::vector<SinkTensor>& tensors) {
+std::vector<size_t> ChooseOrder(const std::vector<SinkTensor>& tensors, bool sort_by_name) {
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  if (!KeepsAlignment(tensors, OffsetsInOrder(tensors, order))) {
+  if (sort_by_name) {
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return tensors[a].spec.name < tensors[b].spec.name;
+    });
+  }
+  if (sort_by_name || !KeepsAlignment(tensors, OffsetsInOrder(tensors, order))) {
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
       return SizeOf(tensors[a].spec.dtype) > SizeOf(tensors[b].spec.dtype);
     });
@@ -62,7 +66,8 @@ std::string NoteText(const TensorNote& note, const std::string& xxh3) {
 
 class Sink : public PlacedSink {
  public:
-  using PlacedSink::PlacedSink;
+  Sink(const std::string& path, const SinkOptions& options)
+      : PlacedSink(path), options_(options) {}
 
  protected:
   Result<Placement> WriteIndex(const std::vector<SinkTensor>& tensors) override;
@@ -72,6 +77,7 @@ class Sink : public PlacedSink {
  private:
   std::string HeaderText(const std::vector<SinkTensor>& tensors, const Checksums& checksums) const;
 
+  SinkOptions options_;
   std::vector<size_t> order_;     ///< of the tensors in the file
   std::vector<int64_t> offsets_;  ///< relative to the data section
 };
@@ -85,10 +91,12 @@ std::string Sink::HeaderText(const std::vector<SinkTensor>& tensors,
   header.emplace_back(kMetadataKey, Value());
   for (const size_t i : order_) {
     const TensorSpec& spec = tensors[i].spec;
-    const auto found = checksums.find(spec.name);
-    metadata.emplace_back(
-        spec.name,
-        NoteText(tensors[i].note, found == checksums.end() ? NoChecksum() : found->second));
+    if (options_.notes) {
+      const auto found = checksums.find(spec.name);
+      metadata.emplace_back(
+          spec.name,
+          NoteText(tensors[i].note, found == checksums.end() ? NoChecksum() : found->second));
+    }
     Value::Object entry;
     entry.emplace_back("dtype", DTypeName(spec.dtype));
     entry.emplace_back("shape", Value::ArrayOf(spec.shape));
@@ -98,7 +106,8 @@ std::string Sink::HeaderText(const std::vector<SinkTensor>& tensors,
   header.front().second = Value(std::move(metadata));
   std::string json = ToJson(Value(std::move(header)));
   const auto used = kLengthBytes + static_cast<int64_t>(json.size());
-  json.append(static_cast<size_t>((kDataAlignment - used % kDataAlignment) % kDataAlignment), ' ');
+  const int64_t alignment = options_.data_alignment;
+  json.append(static_cast<size_t>((alignment - used % alignment) % alignment), ' ');
   std::string text;
   for (int i = 0; i < kLengthBytes; ++i) text += static_cast<char>(json.size() >> (8 * i) & 0xff);
   return text + json;
@@ -111,7 +120,7 @@ Result<PlacedSink::Placement> Sink::WriteIndex(const std::vector<SinkTensor>& te
                                     path(), tensor.spec.name));
     }
   }
-  order_ = ChooseOrder(tensors);
+  order_ = ChooseOrder(tensors, options_.sort_by_name);
   offsets_ = OffsetsInOrder(tensors, order_);
   const std::string header = HeaderText(tensors, {});
   NEMO_ASSIGN_OR_RETURN(const auto file, OpenForWrite(temporary_path(), /*truncate=*/true));
@@ -132,8 +141,12 @@ Status Sink::WriteChecksums(const std::vector<SinkTensor>& tensors, const Checks
 
 }  // namespace
 
+std::unique_ptr<TensorSink> CreateSinkWith(const std::string& path, const SinkOptions& options) {
+  return std::make_unique<Sink>(path, options);
+}
+
 std::unique_ptr<TensorSink> CreateSink(const std::string& path) {
-  return std::make_unique<Sink>(path);
+  return CreateSinkWith(path, SinkOptions{});
 }
 
 }  // namespace nemo::safetensors

@@ -69,6 +69,26 @@ TEST(SafetensorsSink, NotesBoxesAndChecksumsInTheMetadata) {
   EXPECT_EQ(note->GetString("xxh3").value(), kChecksum);
 }
 
+TEST(SafetensorsSink, WritesWhatTheReferenceWriterWrites) {
+  testing::TempDir dir;
+  const std::string golden = testing::GoldenPath("models/micro/hf/model.safetensors");
+  const auto source = OpenFile(*nemo::OpenFile(golden)).value();
+  std::vector<SinkTensor> tensors;
+  std::map<std::string, std::string> checksums;
+  for (const TensorSpec& spec : source->specs()) {
+    tensors.insert(tensors.begin(), {spec, {spec.shape, {}, "replicate"}});
+    checksums[spec.name] = kChecksum;
+  }
+  const auto sink = CreateSinkWith(dir / "file", kReferenceSink);
+  ASSERT_TRUE(sink->Declare(tensors).ok());
+  for (const TensorSpec& spec : source->specs()) {
+    const auto bytes = testing::ReadTensorOrDie(*source, spec.name);
+    ASSERT_TRUE(sink->Write(spec.name, Box::Whole(spec.shape), bytes).ok());
+  }
+  ASSERT_TRUE(sink->Finish(checksums));
+  EXPECT_TRUE(testing::ReadFileOrDie(dir / "file") == testing::ReadFileOrDie(golden));
+}
+
 TEST(SafetensorsSink, RefusesNamesThatMeanSomethingElse) {
   testing::TempDir dir;
   for (const char* name : {"__metadata__", "format"}) {
