@@ -13,6 +13,9 @@ PickleDocument& PickleDocument::operator=(PickleDocument&&) noexcept = default;
 PickleDocument::~PickleDocument() = default;
 const PickleNode& PickleDocument::root() const { return *storage_->root; }
 int64_t PickleDocument::size_bytes() const { return storage_->size_bytes; }
+std::span<const PickleNode* const> PickleDocument::persistent_ids() const {
+  return storage_->persistent_ids;
+}
 
 Result<PickleDocument> ParsePickle(std::shared_ptr<const std::string> bytes, int64_t offset_bytes) {
   NEMO_CHECK(offset_bytes >= 0 && offset_bytes <= static_cast<int64_t>(bytes->size()));

@@ -116,6 +116,8 @@ class PickleDocument {
   const PickleNode& root() const;
   /// From the first opcode to STOP; more may follow in the same bytes.
   int64_t size_bytes() const;
+  /// Every kPersistentId in the order written, also those that root() does not lead to.
+  std::span<const PickleNode* const> persistent_ids() const;
 
  private:
   friend class PickleMachine;

@@ -268,6 +268,7 @@ Status PickleMachine::StepObject(uint8_t opcode) {
       NEMO_ASSIGN_OR_RETURN(PickleNode * node, NewNode(Kind::kPersistentId));
       node->parts().args = id;
       NEMO_RETURN_IF_ERROR(AddChild(*node, id));
+      storage_->persistent_ids.push_back(node);
       return Push(node);
     }
     default:

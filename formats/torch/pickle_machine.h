@@ -19,6 +19,7 @@ namespace nemo::torch {
 struct PickleDocument::Storage {
   std::shared_ptr<const std::string> bytes;
   std::deque<PickleNode> nodes;  // never moves what it holds
+  std::vector<const PickleNode*> persistent_ids;
   const PickleNode* root = nullptr;
   int64_t size_bytes = 0;
 };

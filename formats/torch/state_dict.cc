@@ -1,0 +1,112 @@
+#include "formats/torch/state_dict.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "formats/torch/tensor.h"
+#include "libcore/base/format.h"
+#include "libcore/tensor/spec.h"
+
+namespace nemo::torch {
+namespace {
+
+using Kind = PickleNode::Kind;
+
+constexpr int kMaxLevels = 16;
+constexpr int64_t kMaxEntries = 1'000'000;
+constexpr std::string_view kExtraState = "_extra_state";
+
+struct Named {
+  std::string name;
+  StridedTensor tensor;
+};
+
+class StateDictSource : public TensorSource {
+ public:
+  StateDictSource(std::shared_ptr<const TorchFile> file, std::string label,
+                  std::vector<Named> tensors)
+      : file_(std::move(file)), label_(std::move(label)) {
+    for (Named& named : tensors) {
+      specs_.push_back({std::move(named.name), named.tensor.dtype, named.tensor.shape});
+      tensors_.push_back(std::move(named.tensor));
+    }
+  }
+
+  std::span<const TensorSpec> specs() const override { return specs_; }
+
+  Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override {
+    const auto spec = CheckRead(*this, name, box, static_cast<int64_t>(out.size()));
+    if (!spec) return spec.error().At(label_);
+    return ReadTensor(tensors_[static_cast<size_t>(*spec - specs_.data())], box, out);
+  }
+
+  std::vector<std::string> FilesOf(std::string_view name, const Box&) const override {
+    if (FindSpec(specs_, name) == nullptr) return {};
+    return {label_};
+  }
+
+ private:
+  std::shared_ptr<const TorchFile> file_;
+  std::string label_;
+  std::vector<TensorSpec> specs_;       // sorted by name
+  std::vector<StridedTensor> tensors_;  // parallel to specs_
+};
+
+class Collector {
+ public:
+  explicit Collector(const TorchFile& file) : file_(file) {}
+
+  /// Adds what lies in `dict`, whose own name with its dot is `prefix`.
+  Status Collect(const PickleNode& dict, const std::string& prefix, int levels) {
+    if (levels == 0) return Corruption(Format("dicts nested deeper than {}", kMaxLevels));
+    for (const PickleNode::Entry& entry : dict.entries()) {
+      // The same dict may stand in many places, so their number bounds the work and not the file.
+      if (++num_entries_ > kMaxEntries)
+        return Corruption(Format("more than {} names", kMaxEntries));
+      if (!entry.key->Is(Kind::kText)) continue;
+      const std::string name = prefix + std::string(*entry.key->AsText());
+      if (entry.value->Is(Kind::kDict)) {
+        NEMO_RETURN_IF_ERROR(Collect(*entry.value, name + ".", levels - 1));
+      }
+      if (!IsTensor(*entry.value) || name.ends_with(kExtraState)) continue;
+      Result<StridedTensor> tensor = TensorOf(file_, *entry.value);
+      if (!tensor) return tensor.error().At(Format("tensor {}", name.substr(0, 200)));
+      found_.push_back({name, std::move(tensor).value()});
+    }
+    return OkStatus();
+  }
+  std::vector<Named>& found() { return found_; }
+
+ private:
+  const TorchFile& file_;
+  int64_t num_entries_ = 0;
+  std::vector<Named> found_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const TensorSource>> OpenStateDict(std::shared_ptr<const TorchFile> file,
+                                                          const PickleNode& dict,
+                                                          std::string label) {
+  if (!dict.Is(Kind::kDict)) {
+    return Corruption(Format("{}: expected a state dict (names with their tensors), found {}",
+                             file->name, dict.Describe()));
+  }
+  Collector collector(*file);
+  const Status status = collector.Collect(dict, "", kMaxLevels);
+  if (!status.ok()) return status.At(file->name);
+  std::vector<Named>& found = collector.found();
+  std::sort(found.begin(), found.end(),
+            [](const Named& a, const Named& b) { return a.name < b.name; });
+  const auto twice = std::adjacent_find(
+      found.begin(), found.end(), [](const Named& a, const Named& b) { return a.name == b.name; });
+  if (twice != found.end()) {
+    return Corruption(Format("{}: duplicate key '{}'", file->name, twice->name.substr(0, 200)));
+  }
+  return std::shared_ptr<const TensorSource>(
+      std::make_shared<StateDictSource>(std::move(file), std::move(label), std::move(found)));
+}
+
+}  // namespace nemo::torch
