@@ -113,23 +113,34 @@ class ThreadComm final : public MessageComm {
     }
     Status status = CheckAlive();
     for (Backoff backoff; status.ok() && !(sent && received); backoff.Pause()) {
-      // Whether the peers have left is asked first: what they did before they left is then visible.
-      const bool can_go_on = HasPeers(exchange, sent, received);
+      // Whether the peers have left is asked first: what they did before they left is then visible,
+      // and a peer that has left with its part done is none to wait for.
+      const bool receiver_left = HasLeft(exchange.to);
+      const bool sender_left = HasLeft(exchange.from);
       if (!received) status = TryReceive(exchange, received);
       if (!sent) sent = message.is_done.load(std::memory_order_acquire);
       if (!status.ok() || (sent && received)) break;
-      status = CheckWait(exchange, can_go_on, received);
+      if (!received && sender_left) {
+        status = FailForGood(exchange, exchange.from);
+      } else if (!sent && receiver_left) {
+        status = FailForGood(exchange, exchange.to);
+      } else {
+        status = CheckWait(exchange, received);
+      }
     }
     if (!sent) TakeBack(exchange.to, message);
     return status;
   }
 
  private:
-  bool HasPeers(const Exchange& exchange, bool sent, bool received) {
-    const auto is_here = [&](int peer) {
-      return !group_->HasLeft(peer).load(std::memory_order_acquire);
-    };
-    return (sent || is_here(exchange.to)) && (received || is_here(exchange.from));
+  bool HasLeft(int peer) {
+    return peer != kNobody && group_->HasLeft(peer).load(std::memory_order_acquire);
+  }
+
+  Status FailForGood(const Exchange& exchange, int peer) {
+    return Fail(
+        Format("{}: a peer of rank {} left the group before the operation was done (rank {})",
+               exchange.operation, WorldRank(rank_), WorldRank(peer)));
   }
 
   /// Copies the message if it is there.
@@ -151,15 +162,10 @@ class ThreadComm final : public MessageComm {
   }
 
   /// Whether waiting on still makes sense.
-  Status CheckWait(const Exchange& exchange, bool can_go_on, bool received) {
+  Status CheckWait(const Exchange& exchange, bool received) {
     NEMO_RETURN_IF_ERROR(CheckAlive());
-    const int peer = WorldRank(received ? exchange.to : exchange.from);
-    if (!can_go_on) {
-      return Fail(
-          Format("{}: a peer of rank {} left the group before the operation was done (rank {})",
-                 exchange.operation, WorldRank(rank_), peer));
-    }
     if (Clock::now() < exchange.deadline) return OkStatus();
+    const int peer = WorldRank(received ? exchange.to : exchange.from);
     return Fail(LateText(exchange, !received, WorldRank(rank_), peer));
   }
 

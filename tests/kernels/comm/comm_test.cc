@@ -126,6 +126,19 @@ TEST(ThreadComm, AMessageSentBeforeLeavingStillArrives) {
   }
 }
 
+TEST(ThreadComm, ARankThatIsDoneMayLeaveWhileItsPeersWaitForOthers) {
+  // In a ring the receiver of a rank can be done before the rank's own sender is.
+  for (int i = 0; i < 500; ++i) {
+    const Status status = RunRanks(8, [&](Communicator& comm) {
+      const int mine = comm.rank();
+      std::vector<int> all(8);
+      return comm.AllGather(std::as_bytes(std::span(&mine, 1)),
+                            std::as_writable_bytes(std::span(all)));
+    });
+    ASSERT_TRUE(status.ok()) << "round " << i << ": " << status.message();
+  }
+}
+
 TEST(ThreadComm, AbortReachesEveryGroupOfTheWorldAndLasts) {
   std::atomic<int> num_split{0};
   const Status status = RunRanks(4, [&](Communicator& comm) -> Status {
