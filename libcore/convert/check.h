@@ -49,7 +49,7 @@ struct Comparison {
   bool equal() const { return different.empty() && missing.empty() && extra.empty() && problems.empty(); }
 };
 
-/// Element by element, bitwise, across any two layouts; every replica of `a` and of `b` is read. Rows beyond
+/// Element by element, bitwise (BF16 against F32 or F16: after casting, as conversion does), across any two layouts; every replica of `a` and of `b` is read. Rows beyond
 /// the tokenizer's vocabulary are padding: not compared. `config_a/b` give the padded sizes.
 Result<Comparison> Compare(const CanonicalSource& a, const ModelConfig& config_a,
                            const CanonicalSource& b, const ModelConfig& config_b, int jobs,

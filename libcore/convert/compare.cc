@@ -11,6 +11,7 @@
 #include "libcore/convert/blocks.h"
 #include "libcore/convert/check.h"
 #include "libcore/model/logical_tensor.h"
+#include "libcore/tensor/cast.h"
 
 namespace nemo {
 namespace {
@@ -59,7 +60,7 @@ class TensorComparer {
       const double y = ElementAsDouble(spec_b_.dtype, b.data(), i);
       const bool equal = same_type ? std::memcmp(a.data() + i * size, b.data() + i * size,
                                                  static_cast<size_t>(size)) == 0
-                                   : x == y;
+                                   : EqualAfterCast(a.data(), b.data(), i);
       if (equal) continue;
       AddElement(block, i, x, y, where);
       const int64_t ulp = same_type ? UlpDistance(spec_a_.dtype, a.data(), b.data(), i) : -1;
@@ -73,6 +74,19 @@ class TensorComparer {
   }
 
  private:
+  /// Elements of different types: equal when casting to bfloat16, which is all that conversion does, makes
+  /// them so.
+  bool EqualAfterCast(const std::byte* a, const std::byte* b, int64_t i) const {
+    const bool both = CanCastToBF16(spec_a_.dtype) && CanCastToBF16(spec_b_.dtype);
+    if (!both || (spec_a_.dtype != DType::kBF16 && spec_b_.dtype != DType::kBF16)) {
+      return ElementAsDouble(spec_a_.dtype, a, i) == ElementAsDouble(spec_b_.dtype, b, i);
+    }
+    BF16 cast_a = 0, cast_b = 0;
+    CastToBF16(spec_a_.dtype, a + i * SizeOf(spec_a_.dtype), 1, &cast_a);
+    CastToBF16(spec_b_.dtype, b + i * SizeOf(spec_b_.dtype), 1, &cast_b);
+    return cast_a == cast_b;
+  }
+
   void AddElement(const Box& block, int64_t linear, double a, double b, const std::string& where) {
     const double distance = std::abs(a - b);
     // NaN on one side is as far away as can be.

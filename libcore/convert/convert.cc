@@ -12,6 +12,7 @@
 #include "libcore/base/hash.h"
 #include "libcore/base/thread_pool.h"
 #include "libcore/convert/blocks.h"
+#include "libcore/tensor/cast.h"
 
 namespace nemo {
 namespace {
@@ -58,15 +59,33 @@ class TensorJob {
       const auto out = std::span(buffer).subspan(
           static_cast<size_t>((part->offset[0] - block.offset[0]) * row_bytes),
           static_cast<size_t>(part->extent[0] * row_bytes));
-      NEMO_RETURN_IF_ERROR(source_.Read(move.source_name, from, out));
-      read_bytes += static_cast<int64_t>(out.size());
+      NEMO_RETURN_IF_ERROR(ReadCast(move.source_name, from, out, read_bytes));
     }
+    return OkStatus();
+  }
+
+  /// Reads `from` of a source tensor as elements of the target's dtype.
+  Status ReadCast(const std::string& name, const Box& from, std::span<std::byte> out,
+                  std::atomic<int64_t>& read_bytes) {
+    const TensorSpec* stored = FindSpec(source_.specs(), name);
+    const DType target = planned_.tensor.spec.dtype;
+    if (stored == nullptr || stored->dtype == target) {
+      read_bytes += static_cast<int64_t>(out.size());
+      return source_.Read(name, from, out);
+    }
+    NEMO_CHECK(target == DType::kBF16 && CanCastToBF16(stored->dtype));
+    const int64_t count = NumElements(from);
+    stored_.resize(static_cast<size_t>(count * SizeOf(stored->dtype)));
+    NEMO_RETURN_IF_ERROR(source_.Read(name, from, stored_));
+    read_bytes += static_cast<int64_t>(stored_.size());
+    CastToBF16(stored->dtype, stored_.data(), count, reinterpret_cast<BF16*>(out.data()));
     return OkStatus();
   }
 
   const TensorSource& source_;
   const PlannedTensor& planned_;
   TensorSink& sink_;
+  std::vector<std::byte> stored_;  // a block before it is cast
 };
 
 Result<std::unique_ptr<TensorSink>> OpenSink(Target& target, const PlannedFile& file) {

@@ -13,7 +13,8 @@
 
 namespace nemo {
 
-/// Copy `source` of canonical tensor `source_name` to `target` of the file's tensor; extents agree.
+/// Copy `source` of canonical tensor `source_name` to `target` of the file's tensor; extents agree. A target
+/// that is BF16 casts what is stored otherwise (CastToBF16); other dtypes agree.
 /// An empty source name writes zeros (vocabulary padding).
 struct Move {
   std::string source_name;

@@ -5,6 +5,7 @@
 
 #include "libcore/base/format.h"
 #include "libcore/model/architecture.h"
+#include "libcore/tensor/cast.h"
 #include "libcore/tensor/source.h"
 
 namespace nemo {
@@ -75,7 +76,7 @@ class Planner {
     Shard shard = ShardOf(logical, layout_, config_, tp_rank);
     PlannedTensor planned;
     planned.canonical_name = logical.name;
-    planned.tensor.spec = {stored_name, spec->dtype, shard.shape};
+    planned.tensor.spec = {stored_name, DType::kBF16, shard.shape};
     planned.tensor.note = {logical.shape, shard.parts.front().canonical.offset,
                            std::string(ShardRuleName(logical.rule))};
     for (const ShardPart& part : shard.parts) {
@@ -96,7 +97,7 @@ class Planner {
   int64_t kept_vocab_rows_;
 };
 
-/// Every logical tensor is among `source` with its shape, and all have one dtype.
+/// Every logical tensor is among `source` with its shape and a dtype that weights can have.
 Status CheckSource(const std::vector<LogicalTensor>& logical, std::span<const TensorSpec> source) {
   for (const LogicalTensor& tensor : logical) {
     const TensorSpec* spec = FindSpec(source, tensor.name);
@@ -106,6 +107,10 @@ Status CheckSource(const std::vector<LogicalTensor>& logical, std::span<const Te
     if (spec->shape != tensor.shape) {
       return Corruption(Format("tensor {} has shape {}, and the model's configuration asks for {}",
                                tensor.name, FormatList(spec->shape), FormatList(tensor.shape)));
+    }
+    if (!CanCastToBF16(spec->dtype)) {
+      return Unsupported(Format("tensor {} has dtype {}; weights are BF16, or F32 or F16 to be cast to it",
+                                tensor.name, DTypeName(spec->dtype)));
     }
   }
   return OkStatus();

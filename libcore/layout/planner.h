@@ -21,7 +21,8 @@ struct VocabRule {
   int64_t multiple = 128;
 };
 
-/// Plans the native shard set of `source` (canonical specs, as `config` describes them) in `layout`.
+/// Plans the native shard set of `source` (canonical specs, as `config` describes them) in `layout`. Shards are
+/// BF16; F32 and F16 sources are cast, rounding to nearest even.
 /// Checks everything before the first byte is moved: layout constraints, that each logical tensor is there
 /// with its shape, dtypes. kInvalidArgument, kCorruption, kNotFound with what would mend it.
 Result<Plan> PlanShards(const ModelConfig& config, std::span<const TensorSpec> source,

@@ -1,36 +1,24 @@
 #include "libcore/runtime/shard_reader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 
 #include "libcore/base/format.h"
 #include "libcore/base/thread_pool.h"
+#include "libcore/tensor/cast.h"
 
 namespace nemo {
 namespace {
 
 constexpr int64_t kBlockBytes = int64_t{8} << 20;
 
-BF16 ToBF16(DType dtype, const std::byte* element) {
-  if (dtype == DType::kF32) {
-    float value = 0;
-    std::memcpy(&value, element, sizeof(value));
-    return BF16FromFloat(value);
-  }
-  uint16_t bits = 0;
-  std::memcpy(&bits, element, sizeof(bits));
-  return dtype == DType::kF16 ? BF16FromFloat(FloatFromF16(bits)) : bits;
-}
-
 /// Reads `box` into `out` by way of a buffer in the stored dtype.
 Status ReadConverted(const TensorSource& source, const TensorSpec& spec, const Box& box,
                      BF16* out) {
   const int64_t count = NumElements(box);
-  const int64_t item_size = SizeOf(spec.dtype);
-  std::vector<std::byte> stored(static_cast<size_t>(count * item_size));
+  std::vector<std::byte> stored(static_cast<size_t>(count * SizeOf(spec.dtype)));
   NEMO_RETURN_IF_ERROR(source.Read(spec.name, box, stored));
-  for (int64_t i = 0; i < count; ++i) out[i] = ToBF16(spec.dtype, stored.data() + i * item_size);
+  CastToBF16(spec.dtype, stored.data(), count, out);
   return OkStatus();
 }
 
@@ -40,7 +28,7 @@ Result<const TensorSpec*> ShardReader::Find(const std::string& name, const Shape
                                             bool more_rows_ok) const {
   const TensorSpec* spec = FindSpec(source_.specs(), name);
   if (spec == nullptr) return NotFound(Format("tensor {}: not in the checkpoint", name));
-  if (spec->dtype != DType::kBF16 && spec->dtype != DType::kF32 && spec->dtype != DType::kF16) {
+  if (!CanCastToBF16(spec->dtype)) {
     return Corruption(
         Format("tensor {}: dtype {}; weights are BF16, F16 or F32", name, DTypeName(spec->dtype)));
   }

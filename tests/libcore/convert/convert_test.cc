@@ -100,6 +100,54 @@ TEST(Convert, WhatIsWrittenIsTheModelAgain) {
   }
 }
 
+/// `model` widened to F32, with `extra` added to element 0 of the final norm's bias.
+std::shared_ptr<CanonicalSource> Widened(const CanonicalSource& model, float extra) {
+  auto stored = std::make_shared<MemorySource>();
+  NameMap map;
+  std::vector<TensorSpec> specs;
+  for (const TensorSpec& spec : model.specs()) {
+    const auto narrow = ReadTensorOrDie(model, spec.name);
+    std::vector<std::byte> wide(narrow.size() * 2);
+    for (int64_t i = 0; i < NumElements(spec.shape); ++i) {
+      auto value = static_cast<float>(ElementAsDouble(DType::kBF16, narrow.data(), i));
+      if (i == 0 && spec.name == "decoder.final_layernorm.bias") value += extra;
+      std::memcpy(wide.data() + 4 * i, &value, 4);
+    }
+    specs.push_back({spec.name, DType::kF32, spec.shape});
+    stored->Add(specs.back(), std::move(wide));
+    map.Add(spec.name, {Box::Whole(spec.shape), 0, spec.name, Box::Whole(spec.shape)});
+  }
+  return *CanonicalSource::Create(specs, std::move(map), {stored});
+}
+
+TEST(Convert, CastsWiderWeightsToBF16) {
+  const auto narrow = RandomModel(Small(), 6);
+  // Far less than half a unit in the last place of any element but zero: the cast takes it away again.
+  const auto wide = Widened(*narrow, 1e-12f);
+  const auto plan = PlanShards(Small(), wide->specs(), {.tp_size = 2}, {});
+  ASSERT_TRUE(plan) << plan.error().message();
+  EXPECT_EQ(plan->files[0].tensors[0].tensor.spec.dtype, DType::kBF16);
+  MemoryTarget target;
+  const auto report = Convert(*wide, *plan, target, {}, {1, 100}, NullProgress());
+  ASSERT_TRUE(report) << report.error().message();
+  const auto written = target.Read(*plan, SpecsOf(plan->config));
+  for (const auto& [other, equal] : {std::pair{narrow, true}, {wide, true}, {Widened(*narrow, 2.0f), false}}) {
+    const auto comparison = Compare(*written, plan->config, *other, Small(), 2, NullProgress());
+    ASSERT_TRUE(comparison) << comparison.error().message();
+    EXPECT_EQ(comparison->equal(), equal);
+  }
+}
+
+TEST(Convert, RefusesWeightsThatAreNoFloats) {
+  auto specs = SpecsOf(Small());
+  std::sort(specs.begin(), specs.end(), [](auto& a, auto& b) { return a.name < b.name; });
+  specs[3].dtype = DType::kI64;
+  const auto plan = PlanShards(Small(), specs, {}, {});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code(), StatusCode::kUnsupported);
+  EXPECT_NE(plan.error().message().find("I64"), std::string::npos);
+}
+
 TEST(Convert, StopsAndClearsUpWhenTheSourceFails) {
   class Broken : public MemorySource {
    public:

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 
+#include "libcore/tensor/cast.h"
 #include "libcore/tensor/dense.h"
 #include "libcore/tensor/dtype.h"
 #include "libcore/tensor/spec.h"
@@ -112,6 +113,20 @@ TEST(BF16, RoundsToNearestEvenAndKeepsNaN) {
       EXPECT_EQ(BF16FromFloat(value), bits);
     }
   }
+}
+
+TEST(Cast, TakesEachFloatTypeToTheNearestBF16) {
+  const float wide[] = {1.0f, -0.0f, 1.00390625f, 3.3895314e38f};
+  BF16 out[4];
+  CastToBF16(DType::kF32, reinterpret_cast<const std::byte*>(wide), 4, out);
+  EXPECT_EQ((std::vector<BF16>(out, out + 4)), (std::vector<BF16>{0x3f80, 0x8000, 0x3f80, 0x7f7f}));
+  const uint16_t half[] = {0x3c00, 0x3c05, 0x7c00, 0x0001};  // 1, 1 + 5/1024, infinity, 2^-24
+  CastToBF16(DType::kF16, reinterpret_cast<const std::byte*>(half), 4, out);
+  EXPECT_EQ((std::vector<BF16>(out, out + 4)), (std::vector<BF16>{0x3f80, 0x3f81, 0x7f80, 0x3380}));
+  const BF16 payload[] = {0xffa1};
+  CastToBF16(DType::kBF16, reinterpret_cast<const std::byte*>(payload), 1, out);
+  EXPECT_EQ(out[0], 0xffa1);
+  EXPECT_FALSE(CanCastToBF16(DType::kI32));
 }
 
 TEST(F16, WidensLikeTheHardwareType) {
