@@ -54,13 +54,13 @@ Result<Checkpoint> OpenTree(const std::string& path, std::shared_ptr<FileTree> t
   NEMO_ASSIGN_OR_RETURN(checkpoint.model_config_yaml, ReadConfigText(*tree));
   Result<NemoConfig> config = ParseNemoConfig(checkpoint.model_config_yaml);
   if (!config) return config.error().At(kConfigName);
-  checkpoint.layout = config->layout;
   NEMO_ASSIGN_OR_RETURN(TokenizerArtifact tokenizer,
                         FindTokenizer(*tree, config->tokenizer_references));
   checkpoint.tokenizer_name = std::move(tokenizer.name);
   checkpoint.tokenizer_model = std::move(tokenizer.bytes);
-  NEMO_ASSIGN_OR_RETURN(NemoWeights weights, OpenNemoWeights(tree, config->model));
+  NEMO_ASSIGN_OR_RETURN(NemoWeights weights, OpenNemoWeights(tree, *config));
   checkpoint.container = std::move(weights.container);
+  checkpoint.layout = std::move(weights.layout);
   checkpoint.config = std::move(weights.config);
   checkpoint.source = std::move(weights.source);
   NEMO_ASSIGN_OR_RETURN(checkpoint.provenance, ProvenanceOf(path, *tree));

@@ -27,9 +27,15 @@ Result<PickleDocument> ParsePickle(std::string bytes) {
 }
 
 std::string FindUnsafeGlobal(std::string bytes) {
-  PickleMachine machine(std::make_shared<const std::string>(std::move(bytes)), 0);
-  static_cast<void>(machine.Run().has_value());
-  return machine.unsafe_global();
+  const auto shared = std::make_shared<const std::string>(std::move(bytes));
+  int64_t at = 0;
+  while (at < static_cast<int64_t>(shared->size())) {
+    PickleMachine machine(shared, at);
+    const Result<PickleDocument> pickle = machine.Run();
+    if (!pickle) return machine.unsafe_global();
+    at += pickle->size_bytes();
+  }
+  return "";
 }
 
 }  // namespace nemo::torch

@@ -138,8 +138,8 @@ Result<PickleDocument> ParsePickle(std::shared_ptr<const std::string> bytes,
                                    int64_t offset_bytes = 0);
 Result<PickleDocument> ParsePickle(std::string bytes);
 
-/// "posix system": the first name for which ParsePickle refuses `bytes` as unsafe; empty when it
-/// refuses them for something else, or not at all.
+/// "posix system": the first name for which ParsePickle refuses the pickles that stand one behind
+/// the other in `bytes`; empty when they end, or cannot be understood, before there is one.
 std::string FindUnsafeGlobal(std::string bytes);
 
 }  // namespace nemo::torch

@@ -24,6 +24,19 @@ WORDS = {
     'bad_zarray': ['.zarray', 'shape', 'json'],
     'unsupported_codec': ['blosc', 'compress'],
     'non_finite': ['nan'],
+    'unsafe_pickle': ['unsafe'],
+    'corrupt_pickle': ['pickle'],
+    'corrupt_checkpoint': ['state dict'],
+    'storage_too_small': ['too small'],
+    'bad_strides': ['stride'],
+    'bad_shape': ['shape'],
+    'missing_storage': ['storage'],
+    'missing_tensor': ['missing'],
+    'truncated_zip': ['zip'],
+    'crc_mismatch': ['checksum'],
+    'duplicate_key': ['duplicate'],
+    'missing_rank': ['missing rank'],
+    'replica_mismatch': ['replica'],
 }
 MEMORY = 2 << 30
 

@@ -11,7 +11,7 @@
 
 namespace nemo::testing {
 
-/// tests/golden/models/<model>/hf/model.safetensors.
+/// models/<model>/hf/model.safetensors of tests/golden or else of the shared fixtures.
 std::shared_ptr<TensorSource> OpenHfModel(const std::string& model);
 
 /// The bytes that canonical tensor `name` has according to `hf`; vocabulary tensors without their

@@ -127,15 +127,23 @@ TEST(NemoOpen, AConfigBelowTheTopIsPointedOut) {
   ExpectRefused(folder.path(), StatusCode::kCorruption, "mymodel/model_config.yaml");
 }
 
-TEST(NemoOpen, FormsNotReadAreNamed) {
-  for (const char* file : {"model_weights.ckpt", "mp_rank_00/model_weights.ckpt",
-                           "tp_rank_00_pp_rank_000/model_weights.ckpt"}) {
+TEST(NemoOpen, AFileThatTorchDidNotWriteIsNamed) {
+  const struct {
+    const char* file;
+    const char* words;
+  } cases[] = {
+      {"model_weights.ckpt", "model_weights.ckpt: not a file of torch.save"},
+      {"mp_rank_00/model_weights.ckpt", "says pipeline-parallel size 2"},
+      {"tp_rank_00_pp_rank_000/model_weights.ckpt",
+       "tp_rank_00_pp_rank_000/model_weights.ckpt: not a file of torch.save"},
+  };
+  for (const auto& c : cases) {
     const TempDir folder;
     Unpack(folder);
     ASSERT_TRUE(RemoveAll(folder / "model_weights").ok());
-    WriteFileOrDie(folder / file, "PK");
-    EXPECT_TRUE(SniffNemo(folder.path())) << file;
-    ExpectRefused(folder.path(), StatusCode::kUnsupported, "this build reads");
+    WriteFileOrDie(folder / c.file, "PK");
+    EXPECT_TRUE(SniffNemo(folder.path())) << c.file;
+    ExpectRefused(folder.path(), StatusCode::kCorruption, c.words);
   }
 }
 
