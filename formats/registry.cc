@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "formats/format.h"
+#include "formats/hf/hf.h"
 #include "formats/native/native.h"
 #include "formats/nemo/nemo.h"
 #include "libcore/base/file.h"
@@ -15,14 +16,26 @@ const struct Format kFormats[] = {
      .description = "a shard set of this toolkit (a directory with manifest.json)",
      .sniff = SniffNative,
      .open = OpenNative,
+     .target = {.container = "hdf5", .has_containers = true, .has_layout = true},
+     .plan = PlanNative,
      .create = CreateNativeTarget,
-     .verify = VerifyNative},
+     .verify = VerifyNative,
+     .has_checksums = true},
     {.name = "nemo",
      .description = "a .nemo archive (tar, tar.gz) or the directory it was unpacked to",
      .sniff = SniffNemo,
      .open = OpenNemo,
+     .plan = nullptr,
      .create = nullptr,
      .verify = nullptr},
+    {.name = "hf",
+     .description = "a Hugging Face directory (config.json and model.safetensors or its shards)",
+     .sniff = SniffHf,
+     .open = OpenHf,
+     .target = {.container = "safetensors", .has_shard_size = true},
+     .plan = PlanHf,
+     .create = CreateHfTarget,
+     .verify = VerifyHf},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ bool SniffNative(const std::string& path);
 /// container's library. kNotFound: a file is absent. kCorruption: an unfinished set, a size that
 /// disagrees, elements that no file holds. kUnsupported: a newer format.
 Result<Checkpoint> OpenNative(const std::string& path);
+
+/// PlanShards; the default vocabulary is Megatron's.
+Result<Plan> PlanNative(const ModelConfig& config, std::span<const TensorSpec> source,
+                        const PlanOptions& options);
 
 /// A shard set that appears at `path` when it is finished; until then it grows in `path`.partial
 /// (one that an earlier run left there is replaced). kInvalidArgument: something stands at `path`

@@ -57,6 +57,11 @@ Status NativeTarget::Finish(const Plan& plan, const Attachments& attachments,
 }  // namespace
 }  // namespace native
 
+Result<Plan> PlanNative(const ModelConfig& config, std::span<const TensorSpec> source,
+                        const PlanOptions& options) {
+  return PlanShards(config, source, options.layout, options.vocab.value_or(VocabRule{}));
+}
+
 Result<std::unique_ptr<Target>> CreateNativeTarget(const std::string& path,
                                                    const TargetOptions& options) {
   NEMO_ASSIGN_OR_RETURN(const native::Container* container,

@@ -67,8 +67,8 @@ Result<OutputDirectory> OutputDirectory::Create(const std::string& path, const O
   if (name.empty() || name == "." || name == ".." || name == "/") {
     return InvalidArgument(Format("'{}' cannot be given to a new directory; name one", path));
   }
-  OutputDirectory output(
-      path.find('/') == std::string::npos ? path : JoinPath(DirName(path), name), kind, force);
+  OutputDirectory output(path.find('/') == std::string::npos ? path : JoinPath(DirName(path), name),
+                         kind, force);
   NEMO_RETURN_IF_ERROR(CheckDestination(output.path_, kind, force));
   if (KindOf(output.partial_) != PathKind::kAbsent) {
     NEMO_RETURN_IF_ERROR(CheckLeftover(output.partial_, kind));

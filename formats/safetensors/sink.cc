@@ -43,9 +43,8 @@ std::vector<size_t> ChooseOrder(const std::vector<SinkTensor>& tensors, bool sor
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});
   if (sort_by_name) {
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return tensors[a].spec.name < tensors[b].spec.name;
-    });
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return tensors[a].spec.name < tensors[b].spec.name; });
   }
   if (sort_by_name || !KeepsAlignment(tensors, OffsetsInOrder(tensors, order))) {
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -66,8 +65,7 @@ std::string NoteText(const TensorNote& note, const std::string& xxh3) {
 
 class Sink : public PlacedSink {
  public:
-  Sink(const std::string& path, const SinkOptions& options)
-      : PlacedSink(path), options_(options) {}
+  Sink(const std::string& path, const SinkOptions& options) : PlacedSink(path), options_(options) {}
 
  protected:
   Result<Placement> WriteIndex(const std::vector<SinkTensor>& tensors) override;

@@ -1,6 +1,7 @@
 #include "tools/common/flag.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <utility>
@@ -43,6 +44,35 @@ Result<int64_t> ParseInt(std::string_view text, int64_t min, int64_t max) {
     return InvalidArgument(Format("'{}' is not {}", text, RangeText(min, max)));
   }
   return value;
+}
+
+Result<int64_t> ParseBytes(std::string_view text, int64_t min) {
+  constexpr std::pair<std::string_view, int64_t> kUnits[] = {
+      {"", 1},
+      {"b", 1},
+      {"kb", 1000},
+      {"mb", 1'000'000},
+      {"gb", 1'000'000'000},
+      {"tb", 1'000'000'000'000},
+      {"kib", int64_t{1} << 10},
+      {"mib", int64_t{1} << 20},
+      {"gib", int64_t{1} << 30},
+      {"tib", int64_t{1} << 40},
+  };
+  int64_t count = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, count);
+  std::string unit(rest, end);
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto it = std::find_if(std::begin(kUnits), std::end(kUnits),
+                               [&](const auto& known) { return known.first == unit; });
+  if (error != std::errc() || it == std::end(kUnits) || count < 0 ||
+      count > std::numeric_limits<int64_t>::max() / it->second || count * it->second < min) {
+    return InvalidArgument(
+        Format("'{}' is not a number of bytes from {}, such as 5GB or 512MiB", text, min));
+  }
+  return count * it->second;
 }
 
 Result<double> ParseDouble(std::string_view text, double min, double max) {
@@ -91,6 +121,13 @@ FlagSetter AppendText(std::vector<std::string>* out) {
 FlagSetter SetInt(int64_t* out, int64_t min, int64_t max) {
   return [=](const std::string& text) {
     NEMO_ASSIGN_OR_RETURN(*out, ParseInt(text, min, max));
+    return OkStatus();
+  };
+}
+
+FlagSetter SetBytes(int64_t* out, int64_t min) {
+  return [=](const std::string& text) {
+    NEMO_ASSIGN_OR_RETURN(*out, ParseBytes(text, min));
     return OkStatus();
   };
 }

@@ -44,6 +44,8 @@ FlagSetter SetText(std::string* out);
 FlagSetter AppendText(std::vector<std::string>* out);
 FlagSetter SetInt(int64_t* out, int64_t min, int64_t max = std::numeric_limits<int64_t>::max());
 FlagSetter SetDouble(double* out, double min, double max);
+/// A number of bytes: 5GB, 512MiB, 1000000.
+FlagSetter SetBytes(int64_t* out, int64_t min);
 /// Whole numbers from 0 with commas between: 12,28,28,28.
 FlagSetter SetIntList(std::vector<int64_t>* out);
 /// One of `choices`; a miss names the nearest.
@@ -51,6 +53,9 @@ FlagSetter SetChoice(std::string* out, std::vector<std::string> choices);
 
 /// The whole of `text` as a number. kInvalidArgument: it is none, or outside min...max.
 Result<int64_t> ParseInt(std::string_view text, int64_t min, int64_t max);
+/// A whole number of bytes from `min`, with a unit of 1000 (kB, MB, GB, TB) or 1024 (KiB, MiB, GiB,
+/// TiB) or without one; capitals do not matter. kInvalidArgument.
+Result<int64_t> ParseBytes(std::string_view text, int64_t min);
 Result<double> ParseDouble(std::string_view text, double min, double max);
 
 }  // namespace nemo

@@ -49,6 +49,14 @@ std::vector<Flag> FileLayoutFlags(LayoutOptions* options) {
   return flags;
 }
 
+std::string_view GivenFlag(const LayoutOptions& options) {
+  if (options.tp_size != 0) return "tp";
+  if (options.pp_size != 0) return "pp";
+  if (!options.layers_per_stage.empty()) return "pipeline-layout";
+  if (options.vpp_size != 0) return "vpp";
+  return options.kv_duplicate ? "kv-duplicate" : "";
+}
+
 Result<ParallelLayout> LayoutFromOptions(const LayoutOptions& options) {
   const auto num_stages = static_cast<int64_t>(options.layers_per_stage.size());
   if (num_stages > 0 && options.pp_size > 0 && options.pp_size != num_stages) {

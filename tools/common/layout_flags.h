@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "libcore/base/status.h"
@@ -23,6 +24,9 @@ struct LayoutOptions {
 std::vector<Flag> RunLayoutFlags(LayoutOptions* options);
 /// The above, --vpp and --kv-duplicate: what a tool that writes files takes.
 std::vector<Flag> FileLayoutFlags(LayoutOptions* options);
+
+/// The name of the first flag that was given, "pp"; empty: none was.
+std::string_view GivenFlag(const LayoutOptions& options);
 
 /// The layout that was asked for; what was not given is 1, and --pipeline-layout gives --pp.
 /// kInvalidArgument: the flags contradict one another.

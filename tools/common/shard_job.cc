@@ -19,17 +19,18 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMaxJobs = 1024;
 
-FlagSetter SetVocabRule(VocabRule* rule) {
-  return [rule](const std::string& text) {
+FlagSetter SetVocabRule(std::optional<VocabRule>* out) {
+  return [out](const std::string& text) {
+    VocabRule& rule = out->emplace();
     if (text == "megatron") {
-      *rule = {};
+      rule.kind = VocabRule::Kind::kMegatron;
     } else if (text == "keep") {
-      rule->kind = VocabRule::Kind::kKeep;
+      rule.kind = VocabRule::Kind::kKeep;
     } else if (text == "prune") {
-      rule->kind = VocabRule::Kind::kPrune;
+      rule.kind = VocabRule::Kind::kPrune;
     } else if (text.starts_with("pad:")) {
-      rule->kind = VocabRule::Kind::kPad;
-      NEMO_ASSIGN_OR_RETURN(rule->multiple, ParseInt(text.substr(4), 1, int64_t{1} << 24));
+      rule.kind = VocabRule::Kind::kPad;
+      NEMO_ASSIGN_OR_RETURN(rule.multiple, ParseInt(text.substr(4), 1, int64_t{1} << 24));
     } else {
       return InvalidArgument(Format("'{}' is not one of megatron, keep, prune, pad:N{}", text,
                                     DidYouMean(text, {"megatron", "keep", "prune", "pad:128"})));
@@ -83,6 +84,41 @@ Result<const struct Format*> WritableFormat(const std::string& name) {
              fmt::join(WritableFormats(), " or ")));
 }
 
+/// Flags that mean nothing to the target are mistakes, not wishes to be passed over.
+Status CheckFlags(const ShardJob& job, const struct Format& format) {
+  const struct {
+    bool given, understood;
+    std::string_view flag, reason;
+  } kRules[] = {
+      {!GivenFlag(job.layout).empty(), format.target.has_layout, GivenFlag(job.layout),
+       "that format has no ranks"},
+      {!job.container.empty(), format.target.has_containers, "container",
+       "the files of that format are of one kind"},
+      {job.max_shard_bytes > 0, format.target.has_shard_size, "max-shard-size",
+       "in that format the layout decides which file holds what"},
+  };
+  for (const auto& rule : kRules) {
+    if (!rule.given || rule.understood) continue;
+    return InvalidArgument(Format(
+        "--{} does not go with {}: {}; leave it out", rule.flag,
+        job.to.empty() ? Format("a SRC of format {}", format.name) : Format("--to {}", job.to),
+        rule.reason));
+  }
+  return OkStatus();
+}
+
+/// The format to write: the one named, else the source's.
+Result<const struct Format*> TargetFormat(const ShardJob& job) {
+  std::string name = job.to;
+  if (name.empty()) {
+    NEMO_ASSIGN_OR_RETURN(const struct Format* source, DetectFormat(job.source));
+    name = source->name;
+  }
+  NEMO_ASSIGN_OR_RETURN(const struct Format* format, WritableFormat(name));
+  NEMO_RETURN_IF_ERROR(CheckFlags(job, *format));
+  return format;
+}
+
 struct Prepared {
   Checkpoint checkpoint;
   const struct Format* format = nullptr;
@@ -100,12 +136,15 @@ struct Prepared {
 
 Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
   Prepared prepared;
-  NEMO_ASSIGN_OR_RETURN(const ParallelLayout layout, LayoutFromOptions(job.layout));
+  PlanOptions options;
+  NEMO_ASSIGN_OR_RETURN(options.layout, LayoutFromOptions(job.layout));
+  NEMO_ASSIGN_OR_RETURN(prepared.format, TargetFormat(job));
+  options.vocab = job.vocab;
+  if (job.max_shard_bytes > 0) options.max_shard_bytes = job.max_shard_bytes;
   NEMO_ASSIGN_OR_RETURN(prepared.checkpoint, OpenSource(job.source));
   const Checkpoint& checkpoint = prepared.checkpoint;
   NEMO_RETURN_IF_ERROR(CheckDestination(job));
-  NEMO_ASSIGN_OR_RETURN(prepared.format,
-                        WritableFormat(job.to.empty() ? checkpoint.format : job.to));
+  prepared.target.container = prepared.format->target.container;
   if (!job.container.empty()) {
     prepared.target.container = job.container;
   } else if (checkpoint.format == prepared.format->name) {
@@ -113,7 +152,7 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
   }
   prepared.target.force = job.force;
   NEMO_ASSIGN_OR_RETURN(
-      prepared.plan, PlanShards(checkpoint.config, checkpoint.source->specs(), layout, job.vocab));
+      prepared.plan, prepared.format->plan(checkpoint.config, checkpoint.source->specs(), options));
   prepared.convert.jobs = job.jobs > 0 ? static_cast<int>(job.jobs) : console.threads();
   return prepared;
 }
@@ -154,17 +193,21 @@ std::vector<FlagGroup> ShardJobFlags(ShardJob* job) {
       {
           {.name = "container",
            .value = "KIND",
-           .help =
-               "what the files are: hdf5, safetensors (default: as in SRC when it is of the same "
-               "format as DST, else hdf5)",
+           .help = "native: what the files are: hdf5, safetensors (default: as in SRC when it is "
+                   "of the "
+                   "same format as DST, else hdf5)",
            .choices = containers,
            .set = SetChoice(&job->container, containers)},
+          {.name = "max-shard-size",
+           .value = "SIZE",
+           .help = "hf: a new file where the tensors of one would exceed it (default 5GB)",
+           .set = SetBytes(&job->max_shard_bytes, 1)},
           {.name = "vocab",
            .value = "RULE",
            .help =
-               "rows of the vocabulary tensors: megatron (default: the tokenizer's pieces, with "
-               "zero rows up to a multiple of make_vocab_size_divisible_by * TP), keep (as in "
-               "SRC), prune (exactly the pieces), pad:N (multiple of N * TP)",
+               "rows of the vocabulary tensors: megatron (the tokenizer's pieces, with zero rows "
+               "up to a multiple of make_vocab_size_divisible_by * TP), keep (as in SRC), prune "
+               "(exactly the pieces), pad:N (multiple of N * TP); default: megatron, for hf prune",
            .set = SetVocabRule(&job->vocab)},
           {.name = "jobs",
            .value = "N",

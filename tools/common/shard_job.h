@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ struct ShardJob {
   std::string to;         ///< the target format's name; empty: the source's
   std::string container;  ///< empty: the source's when the format stays, else the format's default
   LayoutOptions layout;
-  VocabRule vocab;
-  int64_t jobs = 0;  ///< tensors in flight; 0: the threads of the run
+  std::optional<VocabRule> vocab;  ///< nullopt: what suits the target format
+  int64_t max_shard_bytes = 0;     ///< 0: not given
+  int64_t jobs = 0;                ///< tensors in flight; 0: the threads of the run
   bool dry_run = false;
   bool force = false;
 };
@@ -28,7 +30,8 @@ struct ShardJob {
 /// Formats that this build writes, by name.
 std::vector<std::string> WritableFormats();
 
-/// The flags of both tools: layout, --container, --vocab, --jobs, --dry-run, --force.
+/// The flags of both tools: layout, --container, --max-shard-size, --vocab, --jobs, --dry-run,
+/// --force.
 std::vector<FlagGroup> ShardJobFlags(ShardJob* job);
 
 /// Opens, plans, checks the disk, converts, and prints the report (or, with dry_run, the plan:

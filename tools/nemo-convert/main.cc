@@ -11,19 +11,23 @@ nemo::Tool ConvertTool(nemo::ShardJob* job) {
   nemo::Tool tool;
   tool.name = "nemo-convert";
   tool.summary =
-      "Writes checkpoint SRC as a shard set DST in another parallel layout. SRC is read in place; "
-      "every "
-      "byte is read and written once, with checksums. DST appears whole or not at all.";
+      "Writes checkpoint SRC as DST, in another format or parallel layout. SRC is read in place; "
+      "every byte is read and written once. DST appears whole or not at all.";
   tool.operands = {
-      {"SRC", "a .nemo archive, its unpacked directory, or a native shard set", &job->source},
+      {"SRC",
+       "a .nemo archive or its unpacked directory, a Hugging Face directory, or a native "
+       "shard set",
+       &job->source},
       {"DST", "the directory to make", &job->destination}};
   tool.groups = nemo::ShardJobFlags(job);
-  tool.groups.back().flags.insert(tool.groups.back().flags.begin(),
-                                  {.name = "to",
-                                   .value = "FORMAT",
-                                   .help = "what DST is: native (default)",
-                                   .choices = nemo::WritableFormats(),
-                                   .set = nemo::SetChoice(&job->to, nemo::WritableFormats())});
+  tool.groups.back().flags.insert(
+      tool.groups.back().flags.begin(),
+      {.name = "to",
+       .value = "FORMAT",
+       .help = "what DST is: native (default; a shard set of this toolkit), hf (a "
+               "Hugging Face directory)",
+       .choices = nemo::WritableFormats(),
+       .set = nemo::SetChoice(&job->to, nemo::WritableFormats())});
   tool.example = "nemo-convert Nemotron-4-340B-Base.nemo shards --tp 8 --pp 2";
   tool.run = [job](const nemo::Console& console) -> nemo::Result<bool> {
     NEMO_RETURN_IF_ERROR(nemo::RunShardJob(*job, console));

@@ -29,7 +29,10 @@ nemo::Tool GenerateTool(nemo::GenerateJob* job) {
       "every "
       "layout, batch and instruction set.";
   tool.operands = {
-      {"SRC", "a .nemo archive, its unpacked directory, or a native shard set", &job->source}};
+      {"SRC",
+       "a .nemo archive or its unpacked directory, a Hugging Face directory, or a native "
+       "shard set",
+       &job->source}};
   tool.groups = nemo::GenerateFlags(job);
   tool.details =
       "Text output is the whole sentence, prompt and continuation; several are headed by their "

@@ -11,7 +11,7 @@ nemo::Tool ReshardTool(nemo::ShardJob* job) {
       "Writes shard set SRC as DST in another parallel layout, of the same kind and in the same "
       "container. "
       "There and back again gives the same bytes.";
-  tool.operands = {{"SRC", "a native shard set", &job->source},
+  tool.operands = {{"SRC", "a native shard set, or a Hugging Face directory", &job->source},
                    {"DST", "the directory to make", &job->destination}};
   tool.groups = nemo::ShardJobFlags(job);
   tool.example = "nemo-reshard shards-tp8-pp2 shards-tp16 --tp 16";

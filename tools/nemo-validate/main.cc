@@ -30,7 +30,10 @@ nemo::Tool ValidateTool(nemo::ValidateOptions* options) {
       "layouts. "
       "Rows beyond the tokenizer's vocabulary are padding and not compared.";
   tool.operands = {
-      {"SRC", "a .nemo archive, its unpacked directory, or a native shard set", &options->source},
+      {"SRC",
+       "a .nemo archive or its unpacked directory, a Hugging Face directory, or a native "
+       "shard set",
+       &options->source},
       {"OTHER", "a second checkpoint, to compare with", &options->other, false}};
   tool.groups = {{"Checks",
                   {{.name = "level",

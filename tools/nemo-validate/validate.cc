@@ -43,7 +43,7 @@ Result<Side> OpenSide(const std::string& path, CheckLevel level, const Console& 
     NEMO_ASSIGN_OR_RETURN(problems,
                           format->verify(path, file_level, console.threads(), console.progress()));
   }
-  Side side = {path, std::move(problems), OpenSource(path), format->verify != nullptr};
+  Side side = {path, std::move(problems), OpenSource(path), format->has_checksums};
   // What verify has named already needs no second error; anything else does.
   if (!side.checkpoint && !AnyFatal(side.problems)) return side.checkpoint.error();
   return side;

@@ -8,5 +8,5 @@ mkdir empty
 run nemo-inspect empty
 echo 'no archive' >text.nemo
 run nemo-inspect text.nemo
-run nemo-inspect golden/models/tiny/hf
+run nemo-inspect golden/models/tiny
 run ls
