@@ -115,6 +115,10 @@ Result<Inspection> Inspect(const InspectOptions& options, const Console& console
                                   inspection.totals.num_tensors, options.tensors));
   }
   if (options.stats) NEMO_RETURN_IF_ERROR(ReadStats(console, inspection));
+  if (options.capacity.plan) {
+    NEMO_ASSIGN_OR_RETURN(inspection.capacities,
+                          PlanCapacities(inspection.checkpoint.config, options.capacity));
+  }
   return inspection;
 }
 
@@ -146,17 +150,22 @@ Result<Value> ToValue(const Inspection& inspection) {
   value.Set("tensors", std::move(tensors));
   value.Set("parameters", inspection.totals.num_parameters);
   value.Set("bytes", inspection.totals.size_bytes);
+  if (!inspection.capacities.empty()) value.Set("plan", nemo::ToValue(inspection.capacities));
   return value;
 }
 
 Result<std::string> ToText(const InspectOptions& options, const Inspection& inspection) {
   NEMO_ASSIGN_OR_RETURN(const Value tokenizer, TokenizerValue(inspection.checkpoint));
   const TensorTotals& totals = inspection.totals;
+  // With --plan people look for the layouts, not for hundreds of tensors.
+  const std::string table = inspection.capacities.empty()
+                                ? TensorTable(inspection)
+                                : nemo::ToText(inspection.capacities, options.capacity);
   return Format("{}: {}\n{} tensors, {} parameters, {}\n\nmodel\n{}\ntokenizer\n{}\n{}",
                 options.source, Describe(inspection.checkpoint), totals.num_tensors,
                 totals.num_parameters, FormatBytes(totals.size_bytes),
                 MemberLines(nemo::ToValue(inspection.checkpoint.config)),
-                tokenizer.is_null() ? "  none\n" : MemberLines(tokenizer), TensorTable(inspection));
+                tokenizer.is_null() ? "  none\n" : MemberLines(tokenizer), table);
 }
 
 }  // namespace nemo

@@ -22,9 +22,14 @@ nemo::Tool InspectTool(nemo::InspectOptions* options) {
   tool.summary =
       "Shows what checkpoint SRC holds: its format and layout, the model, the tokenizer, and every "
       "tensor "
-      "under its canonical name. Reads the index only, unless --stats asks for values.";
+      "under its canonical name. With --plan, which layouts fit a set of GPUs. Reads the index "
+      "only, unless "
+      "--stats asks for values.";
   tool.operands = {
-      {"SRC", "a .nemo archive, its unpacked directory, or a native shard set", &options->source}};
+      {"SRC",
+       "a .nemo archive or its unpacked directory, a Hugging Face directory, or a native "
+       "shard set",
+       &options->source}};
   tool.groups = {{"Tensors",
                   {{.name = "tensors",
                     .value = "GLOB",
@@ -32,7 +37,8 @@ nemo::Tool InspectTool(nemo::InspectOptions* options) {
                     .set = nemo::SetText(&options->tensors)},
                    {.name = "stats",
                     .help = "min, max, mean, rms, zeros and NaN of each tensor",
-                    .set = nemo::SetSwitch(&options->stats)}}}};
+                    .set = nemo::SetSwitch(&options->stats)}}},
+                 nemo::CapacityFlags(&options->capacity)};
   tool.example = "nemo-inspect Nemotron-4-340B-Base.nemo --tensors 'decoder.layers.0.*' --stats";
   tool.run = [options](const nemo::Console& console) { return Run(*options, console); };
   return tool;
