@@ -17,11 +17,6 @@ constexpr std::string_view kLayers = "decoder.layers.";
 constexpr std::string_view kFinalNorm = "decoder.final_layernorm.weight";
 constexpr std::string_view kEmbedding = "embedding.word_embeddings.weight";
 
-/// Optimizer states repeat the model's keys behind a prefix of their own.
-bool IsOptimizerKey(std::string_view key) {
-  return key.starts_with("optimizer.") || key.starts_with("chained_");
-}
-
 /// The layer number with which `rest` (behind "decoder.layers.") begins; -1 when layers are
 /// stacked.
 int64_t LayerNumber(std::string_view rest) {
@@ -84,8 +79,8 @@ Status Mapper::Take(const LogicalTensor& tensor, const TensorSpec& found, bool s
   if (stacked) expected.insert(expected.begin(), num_layers_);
   if (found.shape != expected) {
     return Corruption(
-        Format("tensor {}: stored shape {}, and model_config.yaml asks for {}; they do "
-               "not belong together",
+        Format("tensor {}: stored shape {}, and the model's config asks for {}; they do not "
+               "belong together",
                found.name, FormatList(found.shape), FormatList(expected)));
   }
   Box stored = Box::Whole(expected);
@@ -102,26 +97,29 @@ Status Mapper::Take(const LogicalTensor& tensor, const TensorSpec& found, bool s
 Status Mapper::CheckNothingLeft() const {
   for (const TensorSpec& spec : stored_) {
     const std::string_view key = spec.name;
-    if (used_.contains(key) || !key.starts_with(prefix_) || IsOptimizerKey(key)) continue;
+    if (used_.contains(key) || !key.starts_with(prefix_) || !IsModelKey(key)) continue;
     const std::string_view name = key.substr(prefix_.size());
     const bool weight = name.starts_with("decoder.") || name.starts_with("embedding.") ||
                         name.starts_with("encoder.");
     // Rotary frequencies follow from the config; a tied output layer only repeats the embedding.
     if (!weight || name.find("rotary_pos_emb") != std::string_view::npos) continue;
-    return Unsupported(
-        Format("tensor {}: the model that model_config.yaml describes has no place for "
-               "it in this build",
-               key));
+    return Unsupported(Format(
+        "tensor {}: the model that the config describes has no place for it in this build", key));
   }
   return OkStatus();
 }
 
 }  // namespace
 
+bool IsModelKey(std::string_view key) {
+  return !key.starts_with("optimizer.") && !key.starts_with("chained_") &&
+         key.find("._extra_state") == std::string_view::npos;
+}
+
 Result<std::string> DetectPrefix(std::span<const TensorSpec> stored) {
   const std::string* found = nullptr;
   for (const TensorSpec& spec : stored) {
-    if (!spec.name.ends_with(kFinalNorm) || IsOptimizerKey(spec.name)) continue;
+    if (!spec.name.ends_with(kFinalNorm) || !IsModelKey(spec.name)) continue;
     if (found != nullptr) {
       return Corruption(Format("two models in one checkpoint: '{}' and '{}'", *found, spec.name));
     }
@@ -154,8 +152,8 @@ Result<MappedNames> MapNames(const ModelConfig& config, std::span<const TensorSp
   const int64_t num_layers = NumStoredLayers(stored, prefix);
   if (num_layers != config.num_layers) {
     return Corruption(
-        Format("shape mismatch: model_config.yaml says num_layers {}, and the weights "
-               "have {} layers; they do not belong together",
+        Format("shape mismatch: the model's config says num_layers {}, and the weights have {} "
+               "layers; they do not belong together",
                config.num_layers, num_layers));
   }
   NEMO_ASSIGN_OR_RETURN(const std::vector<LogicalTensor> tensors, LogicalTensors(config));

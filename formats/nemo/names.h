@@ -5,6 +5,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libcore/base/status.h"
@@ -13,6 +14,11 @@
 #include "libcore/tensor/spec.h"
 
 namespace nemo {
+
+/// False for the keys of a checkpoint that are no weights whatever the model: states of an
+/// optimizer (which repeat the model's keys behind a prefix of their own) and extra states of
+/// layers.
+bool IsModelKey(std::string_view key);
 
 /// What stands before Megatron's own names in every key of the model: "model.", "module.", "".
 /// kCorruption: no key ends in a final layer norm's name, or several do.

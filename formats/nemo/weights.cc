@@ -7,20 +7,14 @@
 
 #include "formats/megatron/rank_files.h"
 #include "formats/megatron/rank_weights.h"
-#include "formats/nemo/common_state.h"
-#include "formats/nemo/names.h"
-#include "formats/zarr/zarr.h"
+#include "formats/nemo/dist_checkpoint.h"
 #include "libcore/base/format.h"
-#include "libcore/base/json.h"
-#include "libcore/base/value.h"
 
 namespace nemo {
 namespace {
 
 constexpr std::string_view kWeightsFolder = "model_weights/";
-constexpr std::string_view kMetadata = "model_weights/metadata.json";
 constexpr std::string_view kRankFile = "model_weights.ckpt";
-constexpr int64_t kMaxMetadataBytes = int64_t{1} << 20;
 
 bool HasFolder(const FileTree& tree, std::string_view prefix) {
   const auto& files = tree.files();
@@ -28,40 +22,12 @@ bool HasFolder(const FileTree& tree, std::string_view prefix) {
   return it != files.end() && it->starts_with(prefix);
 }
 
-/// Which backend of Megatron Core's distributed checkpoints wrote model_weights/.
-Result<std::string> ReadBackend(const FileTree& tree) {
-  if (!tree.Contains(kMetadata)) {
-    return Corruption(
-        Format("{} is missing: it is written last, so the save (or the copy) is "
-               "incomplete",
-               kMetadata));
-  }
-  NEMO_ASSIGN_OR_RETURN(const auto file, tree.Open(kMetadata));
-  NEMO_ASSIGN_OR_RETURN(const std::string text, ReadAll(*file, kMaxMetadataBytes));
-  const Result<Value> metadata = ParseJson(text);
-  if (!metadata) return metadata.error().At(kMetadata);
-  Result<std::string> backend = metadata->GetString("sharded_backend");
-  if (!backend) return backend.error().At(kMetadata);
-  const Value* version = metadata->Find("sharded_backend_version");
-  if (version != nullptr && *version != Value(1)) {
-    return Unsupported(Format("{}: sharded_backend_version {} of '{}'; version 1 is read",
-                              kMetadata, ToJson(*version), *backend));
-  }
-  return backend;
-}
-
-Result<NemoWeights> OpenZarrWeights(std::shared_ptr<FileTree> tree, const NemoConfig& nemo) {
-  ModelConfig config = nemo.model;
-  NEMO_RETURN_IF_ERROR(CheckCommonState(*tree, kWeightsFolder));
-  NEMO_ASSIGN_OR_RETURN(std::shared_ptr<const TensorSource> stored,
-                        OpenZarr(std::move(tree), std::string(kWeightsFolder)));
-  NEMO_ASSIGN_OR_RETURN(const std::string prefix, DetectPrefix(stored->specs()));
-  NEMO_ASSIGN_OR_RETURN(config.padded_vocab_size, StoredVocabRows(stored->specs(), prefix));
-  NEMO_RETURN_IF_ERROR(CheckConfig(config).At("model_config.yaml"));
-  NEMO_ASSIGN_OR_RETURN(MappedNames names, MapNames(config, stored->specs(), prefix));
-  NEMO_ASSIGN_OR_RETURN(auto source, CanonicalSource::Create(std::move(names.canonical),
-                                                             std::move(names.map), {stored}));
-  return NemoWeights{"zarr", std::move(config), nemo.layout, std::move(source)};
+Result<NemoWeights> OpenDistributed(std::shared_ptr<FileTree> tree, const NemoConfig& nemo) {
+  NEMO_ASSIGN_OR_RETURN(
+      DistCheckpoint checkpoint,
+      OpenDistCheckpoint(tree, std::string(kWeightsFolder), nemo.model, "model_config.yaml"));
+  return NemoWeights{std::move(checkpoint.backend), std::move(checkpoint.config), nemo.layout,
+                     std::move(checkpoint.source)};
 }
 
 /// Opens the files of all ranks and no other: one too many means that the config is of another
@@ -112,48 +78,23 @@ Result<NemoWeights> OpenPipelineRanks(std::shared_ptr<FileTree> tree, const Nemo
 
 /// A form in which NeMo saves weights: a row is all it takes to read one more.
 struct Form {
-  std::string_view marker;   // file or folder at the top that shows it
-  std::string_view backend;  // of a distributed checkpoint; empty for others
-  std::string_view description;
-  /// nullptr: known, and not read by this build.
+  std::string_view marker;  // file or folder at the top that shows it
   Result<NemoWeights> (*open)(std::shared_ptr<FileTree>, const NemoConfig&);
 };
 
 // In NeMo's order: a single file is taken before the folder.
 constexpr Form kForms[] = {
-    {kRankFile, "", "a single torch file", OpenSingleFile},
-    {"mp_rank_", "", "one torch file per tensor-parallel rank", OpenTensorRanks},
-    {"tp_rank_", "", "one torch file per tensor- and pipeline-parallel rank", OpenPipelineRanks},
-    {"model_weights/", "zarr", "a distributed checkpoint with the zarr backend", OpenZarrWeights},
-    {"model_weights/", "torch_dist", "a distributed checkpoint with the torch_dist backend",
-     nullptr},
+    {kRankFile, OpenSingleFile},
+    {"mp_rank_", OpenTensorRanks},
+    {"tp_rank_", OpenPipelineRanks},
+    {kWeightsFolder, OpenDistributed},
 };
-
-Status NotRead(std::string_view what) {
-  std::string read;
-  for (const Form& form : kForms) {
-    if (form.open != nullptr) read += Format("{}{}", read.empty() ? "" : ", ", form.description);
-  }
-  return Unsupported(Format("the weights are {}; this build reads: {}", what, read));
-}
 
 }  // namespace
 
 Result<NemoWeights> OpenNemoWeights(std::shared_ptr<FileTree> tree, const NemoConfig& config) {
-  std::string backend;
   for (const Form& form : kForms) {
-    if (!HasFolder(*tree, form.marker)) continue;
-    if (!form.backend.empty()) {
-      if (backend.empty()) {
-        NEMO_ASSIGN_OR_RETURN(backend, ReadBackend(*tree));
-      }
-      if (backend != form.backend) continue;
-    }
-    if (form.open == nullptr) return NotRead(form.description);
-    return form.open(std::move(tree), config);
-  }
-  if (!backend.empty()) {
-    return NotRead(Format("a distributed checkpoint with the unknown backend '{}'", backend));
+    if (HasFolder(*tree, form.marker)) return form.open(std::move(tree), config);
   }
   return Corruption(
       "no weights: there is neither model_weights/ nor model_weights.ckpt nor a folder per "

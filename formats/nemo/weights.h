@@ -14,7 +14,7 @@
 namespace nemo {
 
 struct NemoWeights {
-  std::string container;  ///< "zarr", "torch"
+  std::string container;  ///< "zarr", "torch_dist", "torch"
   ModelConfig config;     ///< with padded_vocab_size, checked against the tensors
   ParallelLayout layout;  ///< of the run that saved; rank files show it better than the config
   std::shared_ptr<CanonicalSource> source;

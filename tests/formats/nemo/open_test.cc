@@ -94,7 +94,7 @@ TEST(NemoOpen, MetadataOfOtherWritersIsNamed) {
     const char* words;
   } cases[] = {
       {"{\"sharded_backend\": \"torch_dist\", \"sharded_backend_version\": 1}",
-       StatusCode::kUnsupported, "torch_dist"},
+       StatusCode::kCorruption, "model_weights/.metadata is missing"},
       {"{\"sharded_backend\": \"parquet\"}", StatusCode::kUnsupported, "'parquet'"},
       {"{\"sharded_backend\": \"zarr\", \"sharded_backend_version\": 2}", StatusCode::kUnsupported,
        "sharded_backend_version 2"},
