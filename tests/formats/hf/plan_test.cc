@@ -8,9 +8,12 @@
 #include "formats/hf/hf.h"
 #include "libcore/base/format.h"
 #include "libcore/model/architecture.h"
+#include "tests/models.h"
 
 namespace nemo {
 namespace {
+
+using testing::Nemotron340B;
 
 ModelConfig Small() {
   ModelConfig config;
@@ -23,20 +26,6 @@ ModelConfig Small() {
   config.max_position_embeddings = 32;
   config.vocab_size = 50;
   config.padded_vocab_size = 56;
-  return config;
-}
-
-ModelConfig Nemotron340B() {
-  ModelConfig config;
-  config.num_layers = 96;
-  config.hidden_size = 18432;
-  config.ffn_hidden_size = 73728;
-  config.num_attention_heads = 96;
-  config.num_query_groups = 8;
-  config.kv_channels = 192;
-  config.max_position_embeddings = 4096;
-  config.vocab_size = 256000;
-  config.padded_vocab_size = 256000;
   return config;
 }
 

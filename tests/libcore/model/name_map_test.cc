@@ -7,12 +7,14 @@
 
 #include "libcore/model/architecture.h"
 #include "libcore/model/canonical_source.h"
+#include "tests/models.h"
 #include "tests/testing.h"
 
 namespace nemo {
 namespace {
 
 using testing::MemorySource;
+using testing::Nemotron340B;
 using testing::ReadTensorOrDie;
 
 std::vector<std::byte> Counting(int64_t count, uint16_t first) {
@@ -80,19 +82,6 @@ TEST(NameMap, RefusesAnotherDtypeOrAMissingTensor) {
             StatusCode::kCorruption);
   EXPECT_EQ(CanonicalSource::Create({{"w", DType::kBF16, {2}}}, absent, {stored}).error().code(),
             StatusCode::kNotFound);
-}
-
-ModelConfig Nemotron340B() {
-  ModelConfig c;
-  c.num_layers = 96;
-  c.hidden_size = 18432;
-  c.ffn_hidden_size = 73728;
-  c.num_attention_heads = 96;
-  c.num_query_groups = 8;
-  c.kv_channels = 192;
-  c.max_position_embeddings = 4096;
-  c.vocab_size = c.padded_vocab_size = 256000;
-  return c;
 }
 
 TEST(Architecture, The340BHas772TensorsAnd341BillionParameters) {

@@ -5,23 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "libcore/base/format.h"
+#include "tests/models.h"
 
 namespace nemo {
 namespace {
 
-/// Nemotron-4-340B.
-ModelConfig Big() {
-  ModelConfig c;
-  c.num_layers = 96;
-  c.hidden_size = 18432;
-  c.ffn_hidden_size = 73728;
-  c.num_attention_heads = 96;
-  c.num_query_groups = 8;
-  c.kv_channels = 192;
-  c.max_position_embeddings = 4096;
-  c.vocab_size = c.padded_vocab_size = 256000;
-  return c;
-}
+using testing::Nemotron340B;
 
 TEST(CutVocabulary, ChunksDoNotDependOnTheRanks) {
   const struct {
@@ -52,7 +41,7 @@ TEST(RankShape, CutsTheBigModelAsItsPapersDo) {
   ParallelLayout layout;
   layout.tp_size = 8;
   layout.pp_size = 2;
-  auto shape = ShapeOfRank(Big(), layout, 11);
+  auto shape = ShapeOfRank(Nemotron340B(), layout, 11);
   ASSERT_TRUE(shape) << shape.error().message();
   EXPECT_EQ(shape->tp_rank, 3);
   EXPECT_EQ(shape->pp_rank, 1);
@@ -72,7 +61,7 @@ TEST(RankShape, RepeatsKeyAndValueHeadsBeyondTheQueryGroups) {
   ParallelLayout layout;
   layout.tp_size = 16;
   for (int64_t rank = 0; rank < 16; ++rank) {
-    auto shape = ShapeOfRank(Big(), layout, rank);
+    auto shape = ShapeOfRank(Nemotron340B(), layout, rank);
     ASSERT_TRUE(shape) << shape.error().message();
     EXPECT_EQ(shape->num_q_heads, 6);
     EXPECT_EQ(shape->num_kv_heads, 1);
@@ -86,7 +75,7 @@ TEST(RankShape, SharesTheLeavesAmongTheRanks) {
   for (const int64_t tp : {1, 2, 4, 8}) {
     ParallelLayout layout;
     layout.tp_size = tp;
-    auto shape = ShapeOfRank(Big(), layout, 0);
+    auto shape = ShapeOfRank(Nemotron340B(), layout, 0);
     ASSERT_TRUE(shape);
     EXPECT_EQ(shape->proj_leaves, 8 / tp);
     EXPECT_EQ(shape->fc2_leaves, 8 / tp);
@@ -95,7 +84,7 @@ TEST(RankShape, SharesTheLeavesAmongTheRanks) {
 }
 
 TEST(RankShape, TheFilesPaddingDoesNotDecideWhatCanRun) {
-  ModelConfig config = Big();
+  ModelConfig config = Nemotron340B();
   config.vocab_size = 255029;
   config.padded_vocab_size = 255029;  // prime: no file layout could split it
   ParallelLayout layout;
@@ -106,7 +95,7 @@ TEST(RankShape, TheFilesPaddingDoesNotDecideWhatCanRun) {
 }
 
 TEST(RankShape, RefusesWhatCannotRun) {
-  ModelConfig no_vocab = Big();
+  ModelConfig no_vocab = Nemotron340B();
   no_vocab.vocab_size = 0;
   ParallelLayout virtual_stages, wide;
   virtual_stages.vpp_size = 2;
@@ -117,10 +106,10 @@ TEST(RankShape, RefusesWhatCannotRun) {
     int64_t rank;
     const char* says;
   } kCases[] = {{no_vocab, {}, 0, "the tokenizer"},
-                {Big(), virtual_stages, 0, "--vpp 1"},
-                {Big(), wide, 0, "tensor-parallel size 5"},
-                {Big(), {}, 1, "rank 1 of 1"},
-                {Big(), {}, -1, "rank -1"}};
+                {Nemotron340B(), virtual_stages, 0, "--vpp 1"},
+                {Nemotron340B(), wide, 0, "tensor-parallel size 5"},
+                {Nemotron340B(), {}, 1, "rank 1 of 1"},
+                {Nemotron340B(), {}, -1, "rank -1"}};
   for (const auto& row : kCases) {
     auto shape = ShapeOfRank(row.config, row.layout, row.rank);
     ASSERT_FALSE(shape);
