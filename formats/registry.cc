@@ -3,8 +3,10 @@
 
 #include "formats/format.h"
 #include "formats/hf/hf.h"
+#include "formats/megatron_lm/megatron_lm.h"
 #include "formats/native/native.h"
 #include "formats/nemo/nemo.h"
+#include "formats/nemo2/nemo2.h"
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
 
@@ -28,6 +30,13 @@ const struct Format kFormats[] = {
      .plan = nullptr,
      .create = nullptr,
      .verify = nullptr},
+    {.name = "nemo2",
+     .description = "a NeMo 2 directory (context/ and weights/)",
+     .sniff = SniffNemo2,
+     .open = OpenNemo2,
+     .plan = nullptr,
+     .create = nullptr,
+     .verify = nullptr},
     {.name = "hf",
      .description = "a Hugging Face directory (config.json and model.safetensors or its shards)",
      .sniff = SniffHf,
@@ -36,6 +45,13 @@ const struct Format kFormats[] = {
      .plan = PlanHf,
      .create = CreateHfTarget,
      .verify = VerifyHf},
+    {.name = "megatron",
+     .description = "a Megatron-LM checkpoint directory with one torch file per rank",
+     .sniff = SniffMegatronLm,
+     .open = OpenMegatronLm,
+     .plan = nullptr,
+     .create = nullptr,
+     .verify = nullptr},
 };
 
 }  // namespace

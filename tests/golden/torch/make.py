@@ -41,10 +41,10 @@ SIZE = stand_in(torch, 'Size')
 
 
 class Storage:
-    def __init__(self, kind, count, key, view=None):
+    def __init__(self, kind, count, key, view=None, data=None):
         self.kind, self.count, self.key, self.view = kind, count, key, view
         size = ITEM[kind][1]
-        self.data = bytes((7 * i + 13 * int(key) + i // 251) % 256 for i in range(count * size))
+        self.data = data or bytes((7 * i + 13 * int(key) + i // 251) % 256 for i in range(count * size))
 
 
 class Tensor:
@@ -183,14 +183,15 @@ def expected(obj, prefix=''):
     return out
 
 
-write_zip('zip.pt', state_dict(False))
-unseekable = Unseekable('descriptors.pt')
-write_zip(unseekable, state_dict(False))
-unseekable.close()
-write_zip('compressed.pt', state_dict(False), method=zipfile.ZIP_DEFLATED)
-write_stream('stream.pt', state_dict(True))
-zipfile.ZIP64_LIMIT = 100  # sizes and offsets above it go to zip64 fields
-write_zip('zip64.pt', state_dict(False))
-with open('expected.json', 'w') as f:
-    json.dump({'zip': expected(state_dict(False)), 'stream': expected(state_dict(True))}, f, indent=0)
-    f.write('\n')
+if __name__ == '__main__':
+    write_zip('zip.pt', state_dict(False))
+    unseekable = Unseekable('descriptors.pt')
+    write_zip(unseekable, state_dict(False))
+    unseekable.close()
+    write_zip('compressed.pt', state_dict(False), method=zipfile.ZIP_DEFLATED)
+    write_stream('stream.pt', state_dict(True))
+    zipfile.ZIP64_LIMIT = 100  # sizes and offsets above it go to zip64 fields
+    write_zip('zip64.pt', state_dict(False))
+    with open('expected.json', 'w') as f:
+        json.dump({'zip': expected(state_dict(False)), 'stream': expected(state_dict(True))}, f, indent=0)
+        f.write('\n')

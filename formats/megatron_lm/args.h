@@ -1,0 +1,22 @@
+// The command line of a Megatron-LM run, which its checkpoints keep -> ModelConfig.
+// Facts: megatron/training/arguments.py (names, defaults); docs/formats/megatron_lm.md has the
+// table.
+#pragma once
+
+#include "formats/torch/pickle.h"
+#include "libcore/base/status.h"
+#include "libcore/layout/parallel_layout.h"
+#include "libcore/model/config.h"
+
+namespace nemo::megatron_lm {
+
+struct SavedRun {
+  ModelConfig model;  ///< padded_vocab_size 0: the weights show it. Not checked by CheckConfig yet
+  ParallelLayout layout;
+};
+
+/// From the pickled argparse.Namespace. kCorruption names the argument: absent, of another kind.
+/// kUnsupported names the feature of the model that this build does not compute.
+Result<SavedRun> ParseArgs(const torch::PickleNode& args);
+
+}  // namespace nemo::megatron_lm
