@@ -37,6 +37,7 @@ WORDS = {
     'duplicate_key': ['duplicate'],
     'missing_rank': ['missing rank'],
     'replica_mismatch': ['replica'],
+    'out_of_range': ['past the end'],
 }
 MEMORY = 2 << 30
 
@@ -52,7 +53,6 @@ with Context() as c:
     subprocess.run(['tar', 'xJf', archive, '-C', c.dir], check=True)
     with open(os.path.join(c.tests, 'golden', 'manifest.json')) as f:
         cases = json.load(f)['hostile']
-    judged = 0
     for case in cases:
         path = c.path(case['file'])
         base = os.path.basename(path)
@@ -63,26 +63,18 @@ with Context() as c:
         text = (done.stdout + done.stderr).lower()
         check(not glob.glob('/tmp/nemo_escape_*') and not glob.glob('/tmp/nemo_pwned*'), f'{base} wrote outside')
         check(done.returncode >= 0, f'{base}: died of signal {-done.returncode}')
-        if case['expect'] == 'accept' and done.returncode == 0:
+        if case['expect'] == 'accept':
+            check(done.returncode == 0, f'{base} is valid and was refused: {text}')
             c.run('nemo-validate', out)
-            judged += 1
-        elif case['expect'] == 'accept':
-            check('this build reads' in text, f'{base} is valid and was refused: {text}')
         elif case['expect'] == 'reject':
             expected = 1 if tool == 'nemo-validate' else 3
-            if base == 'zarr_common_evil.nemo':
-                # common.pt is never opened: what it would do cannot happen, and the weights are whole.
-                check(done.returncode in (0, 3), f'{base}: exit {done.returncode}')
-            else:
-                check(done.returncode in (expected, 3), f'{base} ({case["what"]}): exit {done.returncode}\n{text}')
-                check(base in text or tool == 'nemo-validate', f'{base} is not named in: {text}')
-                words = WORDS.get(case['kind'])
-                if words and 'this build reads' not in text:
-                    check(any(w in text for w in words), f'{base} ({case["kind"]}): {text}')
-                    judged += 1
+            check(done.returncode in (expected, 3), f'{base} ({case["what"]}): exit {done.returncode}\n{text}')
+            check(base in text or tool == 'nemo-validate', f'{base} is not named in: {text}')
+            words = WORDS[case['kind']]
+            check(any(w in text for w in words), f'{base} ({case["kind"]}): {text}')
             if done.returncode != 0 and tool == 'nemo-convert':
                 check(not os.path.exists(out), f'{base} left {out} behind')
         left = [name for name in os.listdir(c.dir) if name not in ('hostile_public', 'out')]
         check(not left, f'{base} left {left} behind')
         shutil.rmtree(out, ignore_errors=True)
-    print(f'{len(cases)} cases, {judged} judged in full (the others are forms this build refuses by name)')
+    print(f'{len(cases)} cases')
