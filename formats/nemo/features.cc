@@ -35,6 +35,11 @@ const std::vector<Feature>& Features() {
       {"window_size", {nullptr}},
       {"apply_embedding_scaling", {nullptr, false}},
       {"megatron_legacy", {nullptr, false}},
+      {"gated_linear_unit", {nullptr, false}},
+      {"multi_latent_attention", {nullptr, false}},
+      {"apply_residual_connection_post_layernorm", {nullptr, false}},
+      {"softmax_scale", {nullptr}},
+      {"mtp_num_layers", {nullptr, 0}},
   };
   return features;
 }
