@@ -6,6 +6,7 @@
 #include "formats/megatron_lm/megatron_lm.h"
 #include "formats/native/native.h"
 #include "formats/nemo/nemo.h"
+#include "formats/nemo2/nemo2.h"
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
 
@@ -26,6 +27,13 @@ const struct Format kFormats[] = {
      .description = "a .nemo archive (tar, tar.gz) or the directory it was unpacked to",
      .sniff = SniffNemo,
      .open = OpenNemo,
+     .plan = nullptr,
+     .create = nullptr,
+     .verify = nullptr},
+    {.name = "nemo2",
+     .description = "a NeMo 2 directory (context/ and weights/)",
+     .sniff = SniffNemo2,
+     .open = OpenNemo2,
      .plan = nullptr,
      .create = nullptr,
      .verify = nullptr},
