@@ -46,7 +46,8 @@ const struct Format kFormats[] = {
      .create = CreateHfTarget,
      .verify = VerifyHf},
     {.name = "megatron",
-     .description = "a Megatron-LM checkpoint directory with one torch file per rank",
+     .description =
+         "a Megatron-LM checkpoint directory (files per rank or a distributed checkpoint)",
      .sniff = SniffMegatronLm,
      .open = OpenMegatronLm,
      .plan = nullptr,

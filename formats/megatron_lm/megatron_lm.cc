@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "formats/megatron/rank_weights.h"
 #include "formats/megatron_lm/args.h"
 #include "formats/nemo/archive.h"
+#include "formats/nemo/dist_checkpoint.h"
 #include "formats/torch/torch_file.h"
 #include "libcore/base/format.h"
 
@@ -21,13 +23,20 @@ constexpr const char* kTracker = "latest_checkpointed_iteration.txt";
 constexpr int64_t kMaxTrackerBytes = 1000;
 constexpr const char* kFirstFile = "mp_rank_00/model_optim_rng.pt";
 constexpr const char* kFirstFileOfPipeline = "mp_rank_00_000/model_optim_rng.pt";
+// A distributed checkpoint, and the part of it that is not sharded.
 constexpr const char* kDistributedMarker = "metadata.json";
+constexpr const char* kCommonState = "common.pt";
 /// Before 2.0 the rows of the fused QKV had another order.
 constexpr double kOldestVersion = 2.0;
 
 bool HoldsRanks(const std::string& directory) {
   return KindOf(JoinPath(directory, kFirstFile)) == PathKind::kFile ||
          KindOf(JoinPath(directory, kFirstFileOfPipeline)) == PathKind::kFile;
+}
+
+bool HoldsDistributed(const std::string& directory) {
+  return KindOf(JoinPath(directory, kDistributedMarker)) == PathKind::kFile &&
+         KindOf(JoinPath(directory, kCommonState)) == PathKind::kFile;
 }
 
 /// "release", or the folder of an iteration.
@@ -50,7 +59,7 @@ Result<std::string> FolderOf(std::string_view tracker) {
 /// The directory of one iteration.
 Result<std::string> IterationDirectory(const std::string& path) {
   const std::string tracker = JoinPath(path, kTracker);
-  if (HoldsRanks(path) || KindOf(tracker) != PathKind::kFile) return path;
+  if (HoldsRanks(path) || HoldsDistributed(path) || KindOf(tracker) != PathKind::kFile) return path;
   NEMO_ASSIGN_OR_RETURN(const std::string text, ReadAllFrom(tracker, kMaxTrackerBytes));
   const Result<std::string> folder = FolderOf(text);
   if (!folder) return folder.error().At(tracker);
@@ -71,7 +80,7 @@ Status CheckVersion(const torch::PickleNode& root) {
       Format("checkpoint_version {}; this build reads {} and later", number, kOldestVersion));
 }
 
-/// The run's arguments stand in every rank's file.
+/// The run's arguments stand in every rank's file, or in the common state.
 Result<SavedRun> ReadRun(const FileTree& tree, const std::string& file_name) {
   NEMO_ASSIGN_OR_RETURN(auto file, tree.Open(file_name));
   NEMO_ASSIGN_OR_RETURN(const auto torch_file, torch::OpenTorchFile(std::move(file)));
@@ -85,17 +94,8 @@ Result<SavedRun> ReadRun(const FileTree& tree, const std::string& file_name) {
   return run;
 }
 
-Result<Checkpoint> OpenTree(const FileTree& tree) {
+Result<Checkpoint> OpenRanks(const FileTree& tree) {
   const bool pipeline = tree.Contains(kFirstFileOfPipeline);
-  if (!pipeline && !tree.Contains(kFirstFile)) {
-    if (tree.Contains(kDistributedMarker)) {
-      return Unsupported(
-          "a distributed checkpoint of Megatron-LM; this build reads those with one "
-          "file per rank");
-    }
-    return Corruption(Format("neither {} nor {}; the save or the copy is incomplete", kFirstFile,
-                             kFirstFileOfPipeline));
-  }
   NEMO_ASSIGN_OR_RETURN(const SavedRun run,
                         ReadRun(tree, pipeline ? kFirstFileOfPipeline : kFirstFile));
   const auto name_of = [pipeline](int64_t tp_rank, int64_t pp_rank) {
@@ -113,12 +113,39 @@ Result<Checkpoint> OpenTree(const FileTree& tree) {
   NEMO_ASSIGN_OR_RETURN(megatron::RankWeights weights,
                         megatron::JoinRanks(std::move(chunks), run.model));
   Checkpoint checkpoint;
-  checkpoint.format = "megatron";
   checkpoint.container = "torch";
   checkpoint.layout = std::move(weights.layout);
   checkpoint.config = std::move(weights.config);
   checkpoint.source = std::move(weights.source);
-  NEMO_ASSIGN_OR_RETURN(const ArchiveIndex index, IndexTree(tree));
+  return checkpoint;
+}
+
+Result<Checkpoint> OpenDistributed(const std::shared_ptr<FileTree>& tree) {
+  if (!tree->Contains(kCommonState)) {
+    return Corruption(
+        Format("{} is missing: it holds the run's arguments; the save or the copy is incomplete",
+               kCommonState));
+  }
+  NEMO_ASSIGN_OR_RETURN(const SavedRun run, ReadRun(*tree, kCommonState));
+  NEMO_ASSIGN_OR_RETURN(DistCheckpoint weights,
+                        OpenDistCheckpoint(tree, "", run.model, kCommonState));
+  Checkpoint checkpoint;
+  checkpoint.container = std::move(weights.backend);
+  checkpoint.layout = run.layout;
+  checkpoint.config = std::move(weights.config);
+  checkpoint.source = std::move(weights.source);
+  return checkpoint;
+}
+
+Result<Checkpoint> OpenTree(const std::shared_ptr<FileTree>& tree) {
+  const bool ranks = tree->Contains(kFirstFile) || tree->Contains(kFirstFileOfPipeline);
+  if (!ranks && !tree->Contains(kDistributedMarker)) {
+    return Corruption(Format("neither {} nor {} nor {}; the save or the copy is incomplete",
+                             kFirstFile, kFirstFileOfPipeline, kDistributedMarker));
+  }
+  NEMO_ASSIGN_OR_RETURN(Checkpoint checkpoint, ranks ? OpenRanks(*tree) : OpenDistributed(tree));
+  checkpoint.format = "megatron";
+  NEMO_ASSIGN_OR_RETURN(const ArchiveIndex index, IndexTree(*tree));
   checkpoint.provenance = {"megatron", "", index.size_bytes, index.xxh3};
   return checkpoint;
 }
@@ -128,13 +155,13 @@ Result<Checkpoint> OpenTree(const FileTree& tree) {
 
 bool SniffMegatronLm(const std::string& path) {
   return KindOf(JoinPath(path, megatron_lm::kTracker)) == PathKind::kFile ||
-         megatron_lm::HoldsRanks(path);
+         megatron_lm::HoldsRanks(path) || megatron_lm::HoldsDistributed(path);
 }
 
 Result<Checkpoint> OpenMegatronLm(const std::string& path) {
   NEMO_ASSIGN_OR_RETURN(const std::string directory, megatron_lm::IterationDirectory(path));
-  NEMO_ASSIGN_OR_RETURN(const auto tree, OpenDirectory(directory));
-  Result<Checkpoint> checkpoint = megatron_lm::OpenTree(*tree);
+  NEMO_ASSIGN_OR_RETURN(const std::shared_ptr<FileTree> tree, OpenDirectory(directory));
+  Result<Checkpoint> checkpoint = megatron_lm::OpenTree(tree);
   if (!checkpoint) {
     const std::string& message = checkpoint.error().message();
     return message.starts_with(directory) ? checkpoint.error() : checkpoint.error().At(directory);

@@ -8,8 +8,8 @@
 
 namespace nemo {
 
-/// A directory with latest_checkpointed_iteration.txt, or one that it names (files of ranks
-/// inside).
+/// A directory with latest_checkpointed_iteration.txt, or one that it names (with files of ranks,
+/// or a distributed checkpoint with its common.pt).
 bool SniffMegatronLm(const std::string& path);
 
 /// Opens the newest iteration, or the one given. The tokenizer is not part of such a checkpoint.

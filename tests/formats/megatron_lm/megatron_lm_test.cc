@@ -3,6 +3,7 @@
 #include "formats/megatron_lm/megatron_lm.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include "libcore/base/format.h"
 #include "libcore/base/json.h"
 #include "tests/formats/nemo/hf_truth.h"
+#include "tests/formats/nemo/micro_dcp.h"
 #include "tests/testing.h"
 
 namespace nemo {
@@ -97,13 +99,66 @@ TEST(MegatronLm, RefusalsNameTheCause) {
   }
 }
 
-TEST(MegatronLm, ADistributedCheckpointIsNamed) {
-  const TempDir folder;
-  WriteFileOrDie(folder / "latest_checkpointed_iteration.txt", "7");
-  WriteFileOrDie(folder / "iter_0000007/metadata.json", "{}");
-  const auto checkpoint = OpenMegatronLm(folder.path());
-  ASSERT_FALSE(checkpoint);
-  EXPECT_EQ(checkpoint.error().code(), StatusCode::kUnsupported);
+/// The model `micro` as a distributed checkpoint: its arguments are those of the golden ranks.
+class MegatronLmDistributed : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const TempDir nemo;
+    if (!testing::UnpackMicroDcp(nemo)) {
+      GTEST_SKIP() << "tar cannot unpack hostile.tar.xz; install xz-utils";
+    }
+    std::filesystem::copy(nemo / "model_weights", iteration_);
+    WriteFileOrDie(iteration_ + "/common.pt",
+                   testing::ReadFileOrDie(
+                       GoldenPath("megatron_lm/iter_0000500/mp_rank_00_000/model_optim_rng.pt")));
+    WriteFileOrDie(folder_ / "latest_checkpointed_iteration.txt", "7");
+  }
+  void ExpectRefused(std::string_view words) const {
+    const auto checkpoint = OpenMegatronLm(folder_.path());
+    ASSERT_FALSE(checkpoint) << words;
+    EXPECT_EQ(checkpoint.error().code(), StatusCode::kCorruption);
+    EXPECT_NE(checkpoint.error().message().find(words), std::string::npos)
+        << checkpoint.error().message();
+  }
+
+  TempDir folder_;
+  const std::string iteration_ = folder_ / "iter_0000007";
+};
+
+TEST_F(MegatronLmDistributed, HasTheTensorsOfTheModel) {
+  for (const std::string& path : {folder_.path(), iteration_}) {
+    EXPECT_TRUE(SniffMegatronLm(path));
+    const auto checkpoint = OpenMegatronLm(path);
+    ASSERT_TRUE(checkpoint) << checkpoint.error().message();
+    EXPECT_EQ(checkpoint->format, "megatron");
+    EXPECT_EQ(checkpoint->container, "torch_dist");
+    EXPECT_EQ(checkpoint->provenance.base_name, "iter_0000007");
+    testing::ExpectEqualsHfModel(*checkpoint->source, checkpoint->config, "micro");
+  }
+}
+
+TEST_F(MegatronLmDistributed, HalfCopiedOnesAreRefused) {
+  const struct {
+    const char* removed;
+    const char* words;
+  } cases[] = {
+      {"__0_0.distcp", "'__0_0.distcp' is missing"},
+      {".metadata", ".metadata is missing"},
+      {"common.pt", "common.pt is missing"},
+      {"metadata.json", "nor metadata.json"},
+  };
+  for (const auto& c : cases) {
+    ASSERT_TRUE(RemoveAll(iteration_ + "/" + c.removed).ok());
+    ExpectRefused(c.words);
+  }
+}
+
+TEST_F(MegatronLmDistributed, ACommonStateWithoutArgumentsIsRefused) {
+  const TempDir nemo;
+  ASSERT_TRUE(testing::UnpackMicroDcp(nemo));
+  WriteFileOrDie(iteration_ + "/common.pt",
+                 testing::ReadFileOrDie(nemo / "model_weights/common.pt"));
+  ExpectRefused("no args: not saved by Megatron-LM");
 }
 
 /// A Namespace as protocol 2 writes it, with these items of its dict.
