@@ -13,7 +13,7 @@ Opcodes Joined(const std::vector<Opcodes>& items) {
 
 std::string LittleEndian(uint64_t value, int size) {
   std::string bytes;
-  for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xff);
+  for (; size > 0; --size, value >>= 8) bytes += static_cast<char>(value & 0xff);
   return bytes;
 }
 
