@@ -59,17 +59,19 @@ class TensorJob {
       const auto out = std::span(buffer).subspan(
           static_cast<size_t>((part->offset[0] - block.offset[0]) * row_bytes),
           static_cast<size_t>(part->extent[0] * row_bytes));
-      NEMO_RETURN_IF_ERROR(ReadCast(move.source_name, from, out, read_bytes));
+      NEMO_RETURN_IF_ERROR(ReadMove(move, from, out, read_bytes));
     }
     return OkStatus();
   }
 
-  /// Reads `from` of a source tensor as elements of the target's dtype.
-  Status ReadCast(const std::string& name, const Box& from, std::span<std::byte> out,
+  /// Reads `from` of the move's source as elements of the target's dtype, transformed as it says.
+  Status ReadMove(const Move& move, const Box& from, std::span<std::byte> out,
                   std::atomic<int64_t>& read_bytes) {
+    const std::string& name = move.source_name;
     const TensorSpec* stored = FindSpec(source_.specs(), name);
     const DType target = planned_.tensor.spec.dtype;
-    if (stored == nullptr || stored->dtype == target) {
+    const bool copy = move.transform == Transform::kCopy;
+    if (stored == nullptr || (copy && stored->dtype == target)) {
       read_bytes += static_cast<int64_t>(out.size());
       return source_.Read(name, from, out);
     }
@@ -78,14 +80,15 @@ class TensorJob {
     stored_.resize(static_cast<size_t>(count * SizeOf(stored->dtype)));
     NEMO_RETURN_IF_ERROR(source_.Read(name, from, stored_));
     read_bytes += static_cast<int64_t>(stored_.size());
-    CastToBF16(stored->dtype, stored_.data(), count, reinterpret_cast<BF16*>(out.data()));
+    const auto convert = copy ? CastToBF16 : AddOneToBF16;
+    convert(stored->dtype, stored_.data(), count, reinterpret_cast<BF16*>(out.data()));
     return OkStatus();
   }
 
   const TensorSource& source_;
   const PlannedTensor& planned_;
   TensorSink& sink_;
-  std::vector<std::byte> stored_;  // a block before it is cast
+  std::vector<std::byte> stored_;  // a block before it is cast or transformed
 };
 
 Result<std::unique_ptr<TensorSink>> OpenSink(Target& target, const PlannedFile& file) {

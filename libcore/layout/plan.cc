@@ -3,6 +3,17 @@
 #include "libcore/base/format.h"
 
 namespace nemo {
+namespace {
+
+Value ToValue(const Move& move) {
+  const bool zeros = move.source_name.empty();
+  Value value(Value::Object{{"source", zeros ? Value() : Value(move.source_name + ToString(move.source))},
+                            {"target", ToString(move.target)}});
+  if (move.transform == Transform::kAddOne) value.Set("transform", "add_one");
+  return value;
+}
+
+}  // namespace
 
 int64_t PlannedFile::size_bytes() const {
   int64_t sum = 0;
@@ -22,11 +33,7 @@ Value ToValue(const Plan& plan) {
     Value::Array tensors;
     for (const PlannedTensor& planned : file.tensors) {
       Value::Array moves;
-      for (const Move& move : planned.moves) {
-        moves.push_back(Value(Value::Object{
-            {"source", move.source_name.empty() ? Value() : Value(move.source_name + ToString(move.source))},
-            {"target", ToString(move.target)}}));
-      }
+      for (const Move& move : planned.moves) moves.push_back(ToValue(move));
       const TensorSpec& spec = planned.tensor.spec;
       tensors.push_back(Value(Value::Object{{"name", spec.name},
                                             {"dtype", DTypeName(spec.dtype)},

@@ -13,6 +13,12 @@
 
 namespace nemo {
 
+/// What becomes of each element on its way.
+enum class Transform {
+  kCopy,
+  kAddOne,  ///< of a zero-centred weight, x + 1: in float, then rounded once; BF16 targets only
+};
+
 /// Copy `source` of canonical tensor `source_name` to `target` of the file's tensor; extents agree. A target
 /// that is BF16 casts what is stored otherwise (CastToBF16); other dtypes agree.
 /// An empty source name writes zeros (vocabulary padding).
@@ -20,6 +26,7 @@ struct Move {
   std::string source_name;
   Box source;
   Box target;
+  Transform transform = Transform::kCopy;
   bool operator==(const Move&) const = default;
 };
 

@@ -33,4 +33,15 @@ void CastToBF16(DType dtype, const std::byte* in, int64_t count, BF16* out) {
   }
 }
 
+void AddOneToBF16(DType dtype, const std::byte* in, int64_t count, BF16* out) {
+  NEMO_CHECK(CanCastToBF16(dtype));
+  if (dtype == DType::kBF16) {
+    CastEach<BF16>(in, count, out, [](BF16 value) { return FloatFromBF16(value) + 1.0f; });
+  } else if (dtype == DType::kF32) {
+    CastEach<float>(in, count, out, [](float value) { return value + 1.0f; });
+  } else {
+    CastEach<uint16_t>(in, count, out, [](uint16_t value) { return FloatFromF16(value) + 1.0f; });
+  }
+}
+
 }  // namespace nemo

@@ -138,6 +138,57 @@ TEST(Convert, CastsWiderWeightsToBF16) {
   }
 }
 
+TEST(Convert, AddsOneInFloatAndRoundsOnce) {
+  const std::string name = "decoder.final_layernorm.weight";
+  const auto narrow = RandomModel(Small(), 7);
+  // Rounded before the addition, 2^-8 + 2^-18 would be 2^-8, and the sum a tie that falls to 1.
+  constexpr float kJustAboveTie = 1.0f / 256 + 1.0f / (1 << 18);
+  auto wide = std::make_shared<MemorySource>();
+  for (const TensorSpec& spec : narrow->specs()) {
+    if (spec.name != name) {
+      wide->Add(spec, ReadTensorOrDie(*narrow, spec.name));
+      continue;
+    }
+    const std::vector<float> values = {kJustAboveTie, 0, -1, -0.5f, 1.0f / 256, 3.0f / 256, 1, -2};
+    std::vector<std::byte> bytes(values.size() * sizeof(float));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    wide->Add({name, DType::kF32, spec.shape}, std::move(bytes));
+  }
+  auto plan = PlanShards(Small(), wide->specs(), {}, {});
+  ASSERT_TRUE(plan) << plan.error().message();
+  for (PlannedTensor& tensor : plan->files[0].tensors) {
+    if (tensor.canonical_name != name) continue;
+    for (Move& move : tensor.moves) move.transform = Transform::kAddOne;
+  }
+  MemoryTarget target;
+  ASSERT_TRUE(Convert(*wide, *plan, target, {}, {1, 6}, NullProgress()));
+  const auto& bytes = target.files.begin()->second.data.at(name);
+  // 1 + 1/128, 1, 0, 0.5, a tie to even 1, a tie to even 1 + 2/128, 2, -1.
+  const BF16 expected[] = {0x3f81, 0x3f80, 0, 0x3f00, 0x3f80, 0x3f82, 0x4000, 0xbf80};
+  ASSERT_EQ(bytes.size(), sizeof(expected));
+  EXPECT_EQ(std::memcmp(bytes.data(), expected, sizeof(expected)), 0);
+}
+
+TEST(Convert, AddsOneToStoredBF16) {
+  const std::string name = "decoder.final_layernorm.weight";
+  const auto source = RandomModel(Small(), 8);
+  auto plan = PlanShards(Small(), source->specs(), {}, {});
+  ASSERT_TRUE(plan) << plan.error().message();
+  for (PlannedTensor& tensor : plan->files[0].tensors) {
+    if (tensor.canonical_name != name) continue;
+    for (Move& move : tensor.moves) move.transform = Transform::kAddOne;
+  }
+  MemoryTarget target;
+  ASSERT_TRUE(Convert(*source, *plan, target, {}, {}, NullProgress()));
+  const auto before = ReadTensorOrDie(*source, name);
+  const auto& after = target.files.begin()->second.data.at(name);
+  for (int64_t i = 0; i < 8; ++i) {
+    const auto sum = static_cast<float>(ElementAsDouble(DType::kBF16, before.data(), i)) + 1.0f;
+    EXPECT_EQ(ElementAsDouble(DType::kBF16, after.data(), i),
+              static_cast<double>(RoundToBF16(sum)));
+  }
+}
+
 TEST(Convert, RefusesWeightsThatAreNoFloats) {
   auto specs = SpecsOf(Small());
   std::sort(specs.begin(), specs.end(), [](auto& a, auto& b) { return a.name < b.name; });
