@@ -11,6 +11,12 @@
 
 namespace nemo {
 
+/// The help of every tool's SRC that may be any readable checkpoint.
+inline constexpr const char* kSourceHelp =
+    "a .nemo archive or its unpacked directory, a NeMo 2, Megatron-LM or Hugging Face directory, "
+    "or a "
+    "native shard set";
+
 /// Detects and opens `path`; vocab_size comes from the tokenizer where the configuration lacks it.
 /// kCorruption: a tokenizer with more pieces than the embedding has rows.
 Result<Checkpoint> OpenSource(const std::string& path);

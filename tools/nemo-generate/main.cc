@@ -1,5 +1,6 @@
 // nemo-generate: text from a model, on any layout, straight from any checkpoint.
 #include "kernels/comm/mpi_comm.h"
+#include "tools/common/source.h"
 #include "tools/common/tool.h"
 #include "tools/nemo-generate/job.h"
 #include "tools/nemo-generate/report.h"
@@ -28,11 +29,7 @@ nemo::Tool GenerateTool(nemo::GenerateJob* job) {
       "nothing to do with each other. Tokens and log-probabilities are the same, bit for bit, on "
       "every "
       "layout, batch and instruction set.";
-  tool.operands = {
-      {"SRC",
-       "a .nemo archive or its unpacked directory, a Hugging Face directory, or a native "
-       "shard set",
-       &job->source}};
+  tool.operands = {{"SRC", nemo::kSourceHelp, &job->source}};
   tool.groups = nemo::GenerateFlags(job);
   tool.details =
       "Text output is the whole sentence, prompt and continuation; several are headed by their "

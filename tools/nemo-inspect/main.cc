@@ -1,4 +1,5 @@
 // nemo-inspect: what a checkpoint holds.
+#include "tools/common/source.h"
 #include "tools/common/tool.h"
 #include "tools/nemo-inspect/inspect.h"
 
@@ -25,11 +26,7 @@ nemo::Tool InspectTool(nemo::InspectOptions* options) {
       "under its canonical name. With --plan, which layouts fit a set of GPUs. Reads the index "
       "only, unless "
       "--stats asks for values.";
-  tool.operands = {
-      {"SRC",
-       "a .nemo archive or its unpacked directory, a Hugging Face directory, or a native "
-       "shard set",
-       &options->source}};
+  tool.operands = {{"SRC", nemo::kSourceHelp, &options->source}};
   tool.groups = {{"Tensors",
                   {{.name = "tensors",
                     .value = "GLOB",

@@ -1,4 +1,5 @@
 // nemo-validate: does a checkpoint hold together, and does it hold the same as another one?
+#include "tools/common/source.h"
 #include "tools/common/tool.h"
 #include "tools/nemo-validate/report.h"
 #include "tools/nemo-validate/validate.h"
@@ -29,12 +30,8 @@ nemo::Tool ValidateTool(nemo::ValidateOptions* options) {
       "Checks checkpoint SRC, or compares it with OTHER bit by bit, across any two formats and "
       "layouts. "
       "Rows beyond the tokenizer's vocabulary are padding and not compared.";
-  tool.operands = {
-      {"SRC",
-       "a .nemo archive or its unpacked directory, a Hugging Face directory, or a native "
-       "shard set",
-       &options->source},
-      {"OTHER", "a second checkpoint, to compare with", &options->other, false}};
+  tool.operands = {{"SRC", nemo::kSourceHelp, &options->source},
+                   {"OTHER", "a second checkpoint, to compare with", &options->other, false}};
   tool.groups = {{"Checks",
                   {{.name = "level",
                     .value = "LEVEL",
