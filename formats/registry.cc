@@ -7,6 +7,7 @@
 #include "formats/native/native.h"
 #include "formats/nemo/nemo.h"
 #include "formats/nemo2/nemo2.h"
+#include "formats/trtllm/trtllm.h"
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
 
@@ -52,6 +53,14 @@ const struct Format kFormats[] = {
      .open = OpenMegatronLm,
      .plan = nullptr,
      .create = nullptr,
+     .verify = nullptr},
+    {.name = "trtllm",
+     .description = "a TensorRT-LLM checkpoint (written, not read)",
+     .sniff = SniffTrtLlm,
+     .open = OpenTrtLlm,
+     .target = {.container = "safetensors", .has_layout = true},
+     .plan = PlanTrtLlm,
+     .create = CreateTrtLlmTarget,
      .verify = nullptr},
 };
 

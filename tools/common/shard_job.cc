@@ -207,7 +207,8 @@ std::vector<FlagGroup> ShardJobFlags(ShardJob* job) {
            .help =
                "rows of the vocabulary tensors: megatron (the tokenizer's pieces, with zero rows "
                "up to a multiple of make_vocab_size_divisible_by * TP), keep (as in SRC), prune "
-               "(exactly the pieces), pad:N (multiple of N * TP); default: megatron, for hf prune",
+               "(exactly the pieces), pad:N (multiple of N * TP); default: megatron, for hf "
+               "prune, for trtllm pad:1",
            .set = SetVocabRule(&job->vocab)},
           {.name = "jobs",
            .value = "N",

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "tools/common/shard_job.h"
+#include "tools/common/source.h"
 #include "tools/common/tool.h"
 
 namespace {
@@ -13,19 +14,15 @@ nemo::Tool ConvertTool(nemo::ShardJob* job) {
   tool.summary =
       "Writes checkpoint SRC as DST, in another format or parallel layout. SRC is read in place; "
       "every byte is read and written once. DST appears whole or not at all.";
-  tool.operands = {
-      {"SRC",
-       "a .nemo archive or its unpacked directory, a Hugging Face directory, or a native "
-       "shard set",
-       &job->source},
-      {"DST", "the directory to make", &job->destination}};
+  tool.operands = {{"SRC", nemo::kSourceHelp, &job->source},
+                   {"DST", "the directory to make", &job->destination}};
   tool.groups = nemo::ShardJobFlags(job);
   tool.groups.back().flags.insert(
       tool.groups.back().flags.begin(),
       {.name = "to",
        .value = "FORMAT",
        .help = "what DST is: native (default; a shard set of this toolkit), hf (a "
-               "Hugging Face directory)",
+               "Hugging Face directory), trtllm (a TensorRT-LLM checkpoint)",
        .choices = nemo::WritableFormats(),
        .set = nemo::SetChoice(&job->to, nemo::WritableFormats())});
   tool.example = "nemo-convert Nemotron-4-340B-Base.nemo shards --tp 8 --pp 2";
