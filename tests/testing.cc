@@ -1,11 +1,10 @@
 #include "tests/testing.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <unistd.h>
 
 #include "libcore/base/check.h"
 #include "libcore/tensor/dense.h"
@@ -15,7 +14,8 @@ namespace {
 
 class BytesFile : public RandomAccessFile {
  public:
-  BytesFile(std::string name, std::string bytes) : name_(std::move(name)), bytes_(std::move(bytes)) {}
+  BytesFile(std::string name, std::string bytes)
+      : name_(std::move(name)), bytes_(std::move(bytes)) {}
   int64_t size_bytes() const override { return static_cast<int64_t>(bytes_.size()); }
   const std::string& name() const override { return name_; }
   Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const override {
@@ -111,7 +111,9 @@ Status MemorySource::Read(std::string_view name, const Box& box, std::span<std::
   return OkStatus();
 }
 
-std::vector<std::string> MemorySource::FilesOf(std::string_view, const Box&) const { return {"memory"}; }
+std::vector<std::string> MemorySource::FilesOf(std::string_view, const Box&) const {
+  return {"memory"};
+}
 
 std::vector<std::byte> ReadTensorOrDie(const TensorSource& source, std::string_view name) {
   const TensorSpec* spec = FindSpec(source.specs(), name);

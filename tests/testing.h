@@ -18,8 +18,8 @@ namespace nemo::testing {
 /// tests/golden/NAME, tests/data/NAME.
 std::string GoldenPath(std::string_view name);
 std::string DataPath(std::string_view name);
-/// The shared material beside the project (`$NEMO_SHARED`, else ../shared); empty when it is absent: then skip,
-/// with the reason.
+/// The shared material beside the project (`$NEMO_SHARED`, else ../shared); empty when it is
+/// absent: then skip, with the reason.
 std::string SharedPath(std::string_view name);
 
 /// A fresh folder, removed with the object.

@@ -66,7 +66,8 @@ size_t LayerEnd(std::string_view name, int64_t& layer) {
   if (!name.starts_with(kLayers)) return 0;
   const char* const begin = name.data() + kLayers.size();
   const auto [end, error] = std::from_chars(begin, name.data() + name.size(), layer);
-  if (error != std::errc() || layer < 0 || layer >= kMaxLayers || end == name.data() + name.size() || *end != '.')
+  if (error != std::errc() || layer < 0 || layer >= kMaxLayers ||
+      end == name.data() + name.size() || *end != '.')
     return 0;
   return static_cast<size_t>(end - name.data());
 }

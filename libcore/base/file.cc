@@ -1,12 +1,11 @@
 #include "libcore/base/file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 
 #include "libcore/base/format.h"
@@ -45,9 +44,10 @@ class PosixFile : public RandomAccessFile {
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return ErrnoError(errno, Format("{}: read at byte {}", name_, offset_bytes));
       if (n == 0) {
-        return Corruption(Format("{}: the file ends at byte {}, and bytes up to {} are needed; "
-                                 "the copy is incomplete",
-                                 name_, size_bytes_, offset_bytes + static_cast<int64_t>(out.size())));
+        return Corruption(
+            Format("{}: the file ends at byte {}, and bytes up to {} are needed; "
+                   "the copy is incomplete",
+                   name_, size_bytes_, offset_bytes + static_cast<int64_t>(out.size())));
       }
       done += static_cast<size_t>(n);
     }
@@ -149,7 +149,8 @@ Status SyncDirectory(const std::string& path) {
 
 /// Bytes that may follow a read that asked for `max_bytes`.
 Status TooLarge(const std::string& name, int64_t size, int64_t max_bytes) {
-  return Corruption(Format("{}: {} bytes, more than the {} expected at most", name, size, max_bytes));
+  return Corruption(
+      Format("{}: {} bytes, more than the {} expected at most", name, size, max_bytes));
 }
 
 }  // namespace
@@ -195,9 +196,10 @@ Result<std::shared_ptr<FileTree>> OpenDirectory(const std::string& path) {
   try {
     for (const auto& entry : fs::recursive_directory_iterator(path)) {
       if (entry.is_symlink() && !entry.is_regular_file()) {
-        return Corruption(Format("{}: a symbolic link that leads to no regular file; copy what it "
-                                 "points to in its place",
-                                 entry.path().string()));
+        return Corruption(
+            Format("{}: a symbolic link that leads to no regular file; copy what it "
+                   "points to in its place",
+                   entry.path().string()));
       }
       if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(path).string());
     }

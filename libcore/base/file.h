@@ -1,5 +1,6 @@
 // Files: positioned reads and writes, directories, and outputs that appear whole or not at all.
-// Offsets and sizes are bytes, 64 bits everywhere: a 340B checkpoint overflows int in every direction.
+// Offsets and sizes are bytes, 64 bits everywhere: a 340B checkpoint overflows int in every
+// direction.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +15,14 @@
 
 namespace nemo {
 
-/// Bytes that can be read at any place. Thread-safe. A file on disk, a member of an archive, memory.
+/// Bytes that can be read at any place. Thread-safe. A file on disk, a member of an archive,
+/// memory.
 class RandomAccessFile {
  public:
   virtual ~RandomAccessFile() = default;
   virtual int64_t size_bytes() const = 0;
-  /// Fills all of `out` from `offset_bytes`. kCorruption: the range ends past the file. kIo: the disk.
+  /// Fills all of `out` from `offset_bytes`. kCorruption: the range ends past the file. kIo: the
+  /// disk.
   virtual Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const = 0;
   /// How messages name it: `model.nemo: ./model_weights/x/0.0`.
   virtual const std::string& name() const = 0;

@@ -1,10 +1,10 @@
 // The door of fmt: text from values. `Format("{} of {}", a, b)`.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace nemo {
 

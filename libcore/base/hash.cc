@@ -1,8 +1,8 @@
 #include "libcore/base/hash.h"
 
-#include <xxhash.h>
-
 #include <new>
+
+#include <xxhash.h>
 
 #include "libcore/base/check.h"
 #include "libcore/base/format.h"

@@ -2,10 +2,11 @@
 
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "libcore/base/format.h"
 
@@ -40,10 +41,12 @@ class Builder : public nlohmann::json_sax<Json> {
     open_.back().key = name;
     return true;
   }
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) override {
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception& e) override {
     std::string what = e.what();  // "[json.exception.parse_error.101] parse error at ...: reason"
     const size_t cut = what.rfind(": ");
-    return Fail(Format("byte {}: {}", position, cut == std::string::npos ? what : what.substr(cut + 2)));
+    return Fail(
+        Format("byte {}: {}", position, cut == std::string::npos ? what : what.substr(cut + 2)));
   }
 
   Value root;

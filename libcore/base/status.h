@@ -1,6 +1,7 @@
 // Status and Result<T>: how everything that can fail because of the world (files, input, devices,
 // peers, flags) reports it. What can fail only because we erred is NEMO_CHECK (check.h) instead.
-// Result has std::expected's member names; C++20 is the common ground of the host compiler and nvcc.
+// Result has std::expected's member names; C++20 is the common ground of the host compiler and
+// nvcc.
 #pragma once
 
 #include <optional>
@@ -59,17 +60,26 @@ Status ErrnoError(int errno_value, std::string_view what);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}               // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(std::move(status)) {        // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     NEMO_CHECK(!status_.ok());
   }
 
   bool has_value() const { return value_.has_value(); }
   explicit operator bool() const { return has_value(); }
-  T& value() & { NEMO_CHECK(has_value()); return *value_; }
-  const T& value() const& { NEMO_CHECK(has_value()); return *value_; }
+  T& value() & {
+    NEMO_CHECK(has_value());
+    return *value_;
+  }
+  const T& value() const& {
+    NEMO_CHECK(has_value());
+    return *value_;
+  }
   /// By value, so that `for (auto& x : *MakeList())` does not dangle.
-  T value() && { NEMO_CHECK(has_value()); return std::move(*value_); }
+  T value() && {
+    NEMO_CHECK(has_value());
+    return std::move(*value_);
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T operator*() && { return std::move(*this).value(); }

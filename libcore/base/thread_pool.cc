@@ -1,10 +1,9 @@
 #include "libcore/base/thread_pool.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <sched.h>
 #include <thread>
 #include <vector>
 

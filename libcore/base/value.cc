@@ -18,10 +18,10 @@ Result<const Value*> Require(const Value& object, std::string_view key) {
 }
 
 Status WrongType(std::string_view key, const Value& value, std::string_view wanted) {
-  return Corruption(Format("'{}' is {}, expected {}", key,
-                           value.is_string() ? Format("'{}'", value.as_string())
-                                             : std::string(value.type_name()),
-                           wanted));
+  return Corruption(
+      Format("'{}' is {}, expected {}", key,
+             value.is_string() ? Format("'{}'", value.as_string()) : std::string(value.type_name()),
+             wanted));
 }
 
 }  // namespace

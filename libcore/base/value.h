@@ -1,5 +1,5 @@
-// Value: the one tree of plain data of the house. JSON and YAML both become it (json.h, yaml.h), so no
-// other folder knows the libraries that parse them. Object keys keep their order.
+// Value: the one tree of plain data of the house. JSON and YAML both become it (json.h, yaml.h), so
+// no other folder knows the libraries that parse them. Object keys keep their order.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +19,16 @@ class Value {
   using Object = std::vector<std::pair<std::string, Value>>;
 
   Value() = default;
-  Value(std::nullptr_t) {}                                     // NOLINT
-  Value(bool v) : data_(v) {}                                  // NOLINT
-  Value(int v) : data_(static_cast<int64_t>(v)) {}             // NOLINT
-  Value(int64_t v) : data_(v) {}                               // NOLINT
-  Value(double v) : data_(v) {}                                // NOLINT
-  Value(const char* v) : data_(std::string(v)) {}              // NOLINT
-  Value(std::string_view v) : data_(std::string(v)) {}         // NOLINT
-  Value(std::string v) : data_(std::move(v)) {}                // NOLINT
-  Value(Array v) : data_(std::move(v)) {}                      // NOLINT
-  Value(Object v) : data_(std::move(v)) {}                     // NOLINT
+  Value(std::nullptr_t) {}                              // NOLINT
+  Value(bool v) : data_(v) {}                           // NOLINT
+  Value(int v) : data_(static_cast<int64_t>(v)) {}      // NOLINT
+  Value(int64_t v) : data_(v) {}                        // NOLINT
+  Value(double v) : data_(v) {}                         // NOLINT
+  Value(const char* v) : data_(std::string(v)) {}       // NOLINT
+  Value(std::string_view v) : data_(std::string(v)) {}  // NOLINT
+  Value(std::string v) : data_(std::move(v)) {}         // NOLINT
+  Value(Array v) : data_(std::move(v)) {}               // NOLINT
+  Value(Object v) : data_(std::move(v)) {}              // NOLINT
   template <typename T>
   static Value ArrayOf(const T& values) {
     Array array;

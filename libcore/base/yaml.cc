@@ -1,12 +1,12 @@
 #include "libcore/base/yaml.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <set>
 #include <string>
+
+#include <yaml-cpp/yaml.h>
 
 #include "libcore/base/format.h"
 
@@ -39,10 +39,11 @@ Value PlainScalar(const std::string& text) {
   if (text == ".nan" || text == ".NaN") return Value(std::numeric_limits<double>::quiet_NaN());
   if (text == ".inf" || text == "+.inf") return Value(std::numeric_limits<double>::infinity());
   if (text == "-.inf") return Value(-std::numeric_limits<double>::infinity());
-  // from_chars would take "inf" and "nan", which YAML reads as text. Beyond YAML 1.1, "1e-5" is a number
-  // here as in YAML 1.2 and OmegaConf.
+  // from_chars would take "inf" and "nan", which YAML reads as text. Beyond YAML 1.1, "1e-5" is a
+  // number here as in YAML 1.2 and OmegaConf.
   double number = 0;
-  if (text.find_first_of("0123456789") != std::string::npos && ParseWhole(text, number)) return Value(number);
+  if (text.find_first_of("0123456789") != std::string::npos && ParseWhole(text, number))
+    return Value(number);
   return Value(text);
 }
 

@@ -8,9 +8,10 @@
 
 namespace nemo {
 
-/// Parses one YAML document with YAML 1.1 core types (null, true/false/yes/no, integers, floats, text)
-/// as PyYAML reads them. Quoted scalars are always text. kCorruption: not YAML, duplicate keys, nesting
-/// above 100, more than 1,000,000 nodes once aliases are followed (bombs), longer than 16 MiB.
+/// Parses one YAML document with YAML 1.1 core types (null, true/false/yes/no, integers, floats,
+/// text) as PyYAML reads them. Quoted scalars are always text. kCorruption: not YAML, duplicate
+/// keys, nesting above 100, more than 1,000,000 nodes once aliases are followed (bombs), longer
+/// than 16 MiB.
 Result<Value> ParseYaml(std::string_view text);
 
 }  // namespace nemo

@@ -12,8 +12,8 @@ namespace nemo {
 /// A scalar is one block; an empty box none.
 std::vector<Box> RowBlocks(const Box& box, int64_t item_size, int64_t block_bytes);
 
-/// The rows of a tensor of `shape` that carry meaning: vocabulary tensors are cut at `vocab_size` (when it is
-/// known), whatever padding follows.
+/// The rows of a tensor of `shape` that carry meaning: vocabulary tensors are cut at `vocab_size`
+/// (when it is known), whatever padding follows.
 Box RealRows(const Shape& shape, bool is_vocab, int64_t vocab_size);
 
 }  // namespace nemo

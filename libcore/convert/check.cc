@@ -14,7 +14,8 @@
 namespace nemo {
 namespace {
 
-/// Weights of a trained transformer stay far below this; a larger one is a wrong dtype or a broken byte.
+/// Weights of a trained transformer stay far below this; a larger one is a wrong dtype or a broken
+/// byte.
 constexpr double kSuspiciousMagnitude = 1e4;
 
 Problem BadElement(const CanonicalSource& source, const std::string& name, const char* code,
@@ -30,7 +31,8 @@ std::vector<Problem> Judge(const CanonicalSource& source, const LogicalTensor& t
                            const TensorStats& stats) {
   std::vector<Problem> problems;
   if (stats.num_nans > 0) {
-    problems.push_back(BadElement(source, tensor.name, "nan", "NaN", stats.num_nans, stats.first_nan));
+    problems.push_back(
+        BadElement(source, tensor.name, "nan", "NaN", stats.num_nans, stats.first_nan));
   }
   if (stats.num_infs > 0) {
     problems.push_back(
@@ -47,9 +49,9 @@ std::vector<Problem> Judge(const CanonicalSource& source, const LogicalTensor& t
   }
   const double magnitude = std::max(std::abs(stats.min), std::abs(stats.max));
   if (magnitude > kSuspiciousMagnitude) {
-    problems.push_back({"range", "tensor " + tensor.name,
-                        Format("values reach {:g}, far beyond what trained weights have", magnitude),
-                        false});
+    problems.push_back(
+        {"range", "tensor " + tensor.name,
+         Format("values reach {:g}, far beyond what trained weights have", magnitude), false});
   }
   return problems;
 }
@@ -58,9 +60,12 @@ std::vector<Problem> Judge(const CanonicalSource& source, const LogicalTensor& t
 
 std::string_view CheckLevelName(CheckLevel level) {
   switch (level) {
-    case CheckLevel::kIndex: return "index";
-    case CheckLevel::kChecksums: return "checksums";
-    case CheckLevel::kValues: return "values";
+    case CheckLevel::kIndex:
+      return "index";
+    case CheckLevel::kChecksums:
+      return "checksums";
+    case CheckLevel::kValues:
+      return "values";
   }
   return "unknown";
 }
@@ -72,14 +77,16 @@ Result<std::vector<Problem>> CheckValues(const CanonicalSource& source, const Mo
   for (const TensorSpec& spec : source.specs()) total_bytes += spec.size_bytes();
   progress.Start("checking values", total_bytes, "B");
   std::vector<std::vector<Problem>> found(tensors.size());
-  const Status status = ParallelFor(jobs, static_cast<int64_t>(tensors.size()), [&](int64_t i) -> Status {
-    const LogicalTensor& tensor = tensors[static_cast<size_t>(i)];
-    const Box real = RealRows(tensor.shape, tensor.rule == ShardRule::kVocab, config.vocab_size);
-    NEMO_ASSIGN_OR_RETURN(const TensorStats stats, ComputeStats(source, tensor.name, real));
-    found[static_cast<size_t>(i)] = Judge(source, tensor, stats);
-    progress.Add(FindSpec(source.specs(), tensor.name)->size_bytes());
-    return OkStatus();
-  });
+  const Status status =
+      ParallelFor(jobs, static_cast<int64_t>(tensors.size()), [&](int64_t i) -> Status {
+        const LogicalTensor& tensor = tensors[static_cast<size_t>(i)];
+        const Box real =
+            RealRows(tensor.shape, tensor.rule == ShardRule::kVocab, config.vocab_size);
+        NEMO_ASSIGN_OR_RETURN(const TensorStats stats, ComputeStats(source, tensor.name, real));
+        found[static_cast<size_t>(i)] = Judge(source, tensor, stats);
+        progress.Add(FindSpec(source.specs(), tensor.name)->size_bytes());
+        return OkStatus();
+      });
   progress.Finish();
   NEMO_RETURN_IF_ERROR(status);
   std::vector<Problem> problems;

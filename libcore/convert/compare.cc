@@ -74,8 +74,8 @@ class TensorComparer {
   }
 
  private:
-  /// Elements of different types: equal when casting to bfloat16, which is all that conversion does, makes
-  /// them so.
+  /// Elements of different types: equal when casting to bfloat16, which is all that conversion
+  /// does, makes them so.
   bool EqualAfterCast(const std::byte* a, const std::byte* b, int64_t i) const {
     const bool both = CanCastToBF16(spec_a_.dtype) && CanCastToBF16(spec_b_.dtype);
     if (!both || (spec_a_.dtype != DType::kBF16 && spec_b_.dtype != DType::kBF16)) {
@@ -113,12 +113,17 @@ class PairReader {
  public:
   PairReader(const CanonicalSource& a, const CanonicalSource& b, const TensorSpec& spec_a,
              const TensorSpec& spec_b, Box real)
-      : a_(a), b_(b), spec_a_(spec_a), spec_b_(spec_b), real_(std::move(real)),
+      : a_(a),
+        b_(b),
+        spec_a_(spec_a),
+        spec_b_(spec_b),
+        real_(std::move(real)),
         comparer_(spec_a, spec_b) {}
 
   Status Run(Progress& progress) {
     NEMO_ASSIGN_OR_RETURN(const auto primary, a_.map().Locate(spec_a_.name, real_));
-    for (const NamePiece& piece : primary) NEMO_RETURN_IF_ERROR(ComparePiece(a_, piece, false, progress));
+    for (const NamePiece& piece : primary)
+      NEMO_RETURN_IF_ERROR(ComparePiece(a_, piece, false, progress));
     for (const NamePiece& piece : a_.map().Replicas(spec_a_.name)) {
       NEMO_RETURN_IF_ERROR(ComparePiece(a_, piece, false, progress));
     }
@@ -211,16 +216,17 @@ Result<Comparison> Compare(const CanonicalSource& a, const ModelConfig& config_a
 
   progress.Start("comparing", total_bytes, "B");
   std::mutex mutex;
-  const Status status = ParallelFor(jobs, static_cast<int64_t>(pairs.size()), [&](int64_t i) -> Status {
-    const Pair& pair = pairs[static_cast<size_t>(i)];
-    PairReader reader(a, b, *pair.a, *pair.b, pair.real);
-    NEMO_RETURN_IF_ERROR(reader.Run(progress));
-    if (std::optional<Difference> difference = std::move(reader).Finish()) {
-      const std::lock_guard<std::mutex> lock(mutex);
-      result.different.push_back(*std::move(difference));
-    }
-    return OkStatus();
-  });
+  const Status status =
+      ParallelFor(jobs, static_cast<int64_t>(pairs.size()), [&](int64_t i) -> Status {
+        const Pair& pair = pairs[static_cast<size_t>(i)];
+        PairReader reader(a, b, *pair.a, *pair.b, pair.real);
+        NEMO_RETURN_IF_ERROR(reader.Run(progress));
+        if (std::optional<Difference> difference = std::move(reader).Finish()) {
+          const std::lock_guard<std::mutex> lock(mutex);
+          result.different.push_back(*std::move(difference));
+        }
+        return OkStatus();
+      });
   progress.Finish();
   NEMO_RETURN_IF_ERROR(status);
   std::sort(result.different.begin(), result.different.end(),

@@ -29,7 +29,8 @@ class TensorJob {
       : source_(source), planned_(planned), sink_(sink) {}
 
   /// Reads, hashes and writes block after block; returns the XXH3-128 of the whole tensor.
-  Result<std::string> Run(int64_t block_bytes, Progress& progress, std::atomic<int64_t>& read_bytes) {
+  Result<std::string> Run(int64_t block_bytes, Progress& progress,
+                          std::atomic<int64_t>& read_bytes) {
     const TensorSpec& spec = planned_.tensor.spec;
     std::vector<std::byte> buffer;
     Hasher hasher;
@@ -45,7 +46,8 @@ class TensorJob {
   }
 
  private:
-  /// Reads what the moves bring into `block`. Targets are whole rows, so that each lands in one piece.
+  /// Reads what the moves bring into `block`. Targets are whole rows, so that each lands in one
+  /// piece.
   Status Fill(const Box& block, std::vector<std::byte>& buffer, std::atomic<int64_t>& read_bytes) {
     const TensorSpec& spec = planned_.tensor.spec;
     const int64_t row_bytes = static_cast<int64_t>(buffer.size()) / block.extent[0];
@@ -155,15 +157,17 @@ class Run {
   }
 
   Status FinishSinks() {
-    return ParallelFor(options_.jobs, static_cast<int64_t>(sinks_.size()), [&](int64_t index) -> Status {
-      const auto file = static_cast<size_t>(index);
-      std::map<std::string, std::string> checksums;
-      for (size_t tensor = 0; tensor < plan_.files[file].tensors.size(); ++tensor) {
-        checksums[plan_.files[file].tensors[tensor].tensor.spec.name] = written_[file].xxh3[tensor];
-      }
-      NEMO_ASSIGN_OR_RETURN(written_[file].summary, sinks_[file]->Finish(checksums));
-      return OkStatus();
-    });
+    return ParallelFor(
+        options_.jobs, static_cast<int64_t>(sinks_.size()), [&](int64_t index) -> Status {
+          const auto file = static_cast<size_t>(index);
+          std::map<std::string, std::string> checksums;
+          for (size_t tensor = 0; tensor < plan_.files[file].tensors.size(); ++tensor) {
+            checksums[plan_.files[file].tensors[tensor].tensor.spec.name] =
+                written_[file].xxh3[tensor];
+          }
+          NEMO_ASSIGN_OR_RETURN(written_[file].summary, sinks_[file]->Finish(checksums));
+          return OkStatus();
+        });
   }
 
   const TensorSource& source_;

@@ -1,4 +1,5 @@
-// Convert: runs a Plan. Reads each box once, hashes it while it is hot, writes it at its final offset.
+// Convert: runs a Plan. Reads each box once, hashes it while it is hot, writes it at its final
+// offset.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ struct ConvertReport {
   int64_t written_bytes = 0;
 };
 
-/// Runs `plan` from `source` to `target` and finishes it; abandons it on error or when a stop was asked
-/// for (kIo "stopped by signal N").
+/// Runs `plan` from `source` to `target` and finishes it; abandons it on error or when a stop was
+/// asked for (kIo "stopped by signal N").
 Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Target& target,
                               const Attachments& attachments, const ConvertOptions& options,
                               Progress& progress);

@@ -16,11 +16,11 @@
 
 namespace nemo {
 
-/// Where a checkpoint's bits first came from; resharding hands it on unchanged, so that A -> B -> A gives
-/// the same manifest.
+/// Where a checkpoint's bits first came from; resharding hands it on unchanged, so that A -> B -> A
+/// gives the same manifest.
 struct Provenance {
-  std::string kind;        ///< "nemo", "native", ...
-  std::string base_name;   ///< of the path, never the path
+  std::string kind;       ///< "nemo", "native", ...
+  std::string base_name;  ///< of the path, never the path
   int64_t size_bytes = 0;
   std::string index_xxh3;  ///< XXH3-128 of the index: names and sizes of the files
   bool operator==(const Provenance&) const = default;
@@ -29,10 +29,11 @@ struct Provenance {
 /// One rank's part of one canonical tensor, as it lies in a file.
 struct ManifestShard {
   std::string file;
-  std::string stored_name;  ///< in the file; the canonical name except for a tied output layer's copy
+  std::string
+      stored_name;  ///< in the file; the canonical name except for a tied output layer's copy
   Shard shard;
   TensorPlace place;
-  std::string xxh3;         ///< XXH3-128 of the bytes at `place`
+  std::string xxh3;  ///< XXH3-128 of the bytes at `place`
 };
 
 struct ManifestTensor {
@@ -58,8 +59,8 @@ struct Manifest {
 };
 
 std::string ToJsonText(const Manifest& manifest);
-/// kUnsupported: a newer format_version, in plain words. kCorruption: anything that does not hold together
-/// (unknown files, shards that leave the tensor or the file, sizes that disagree).
+/// kUnsupported: a newer format_version, in plain words. kCorruption: anything that does not hold
+/// together (unknown files, shards that leave the tensor or the file, sizes that disagree).
 Result<Manifest> ParseManifest(std::string_view json_text);
 
 }  // namespace nemo

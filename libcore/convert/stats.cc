@@ -16,7 +16,8 @@ class Accumulator {
   void AddBlock(DType dtype, const std::byte* data, const Box& block) {
     const int64_t rows = block.extent.empty() ? 1 : block.extent[0];
     const int64_t row_size = NumElements(block) / rows;
-    for (int64_t row = 0; row < rows; ++row) AddRow(dtype, data, row * row_size, row_size, block, row);
+    for (int64_t row = 0; row < rows; ++row)
+      AddRow(dtype, data, row * row_size, row_size, block, row);
   }
 
   TensorStats Finish() {

@@ -15,7 +15,7 @@ struct TensorStats {
   int64_t num_zeros = 0;
   int64_t num_nans = 0;
   int64_t num_infs = 0;
-  int64_t num_constant_rows = 0;       ///< rows of two and more equal elements (matrices only)
+  int64_t num_constant_rows = 0;  ///< rows of two and more equal elements (matrices only)
   double min = 0, max = 0, mean = 0, rms = 0;  ///< of the finite elements
   std::vector<int64_t> first_nan, first_inf;   ///< index in the tensor; empty: none
   int64_t first_constant_row = -1;

@@ -23,8 +23,8 @@ struct Attachments {
 /// What Convert knows of a written file when it is finished.
 struct WrittenFile {
   TensorSink::FileSummary summary;
-  std::vector<TensorPlace> places;   ///< per PlannedFile::tensors
-  std::vector<std::string> xxh3;     ///< per PlannedFile::tensors
+  std::vector<TensorPlace> places;  ///< per PlannedFile::tensors
+  std::vector<std::string> xxh3;    ///< per PlannedFile::tensors
 };
 
 class Target {
@@ -32,8 +32,8 @@ class Target {
   virtual ~Target() = default;
   /// Opens the sink of one planned file. Called from several threads, once per file.
   virtual Result<std::unique_ptr<TensorSink>> OpenFile(const PlannedFile& file) = 0;
-  /// All files are finished: writes what goes beside them, the manifest last, and gives the directory its
-  /// final name. `written` is parallel to plan.files.
+  /// All files are finished: writes what goes beside them, the manifest last, and gives the
+  /// directory its final name. `written` is parallel to plan.files.
   virtual Status Finish(const Plan& plan, const Attachments& attachments,
                         const std::vector<WrittenFile>& written) = 0;
   /// Removes everything this target has written. For errors and stops.

@@ -46,7 +46,8 @@ LayoutCapacity CapacityOf(const ParallelLayout& layout, const ModelConfig& confi
   };
   const bool tied = config.share_embeddings_and_output_weights;
   for (const LogicalTensor& tensor : tensors) {
-    add(tensor, StageOf(layout, config, tensor), tensor.role != StageRole::kFirst || (tied && layout.pp_size == 1));
+    add(tensor, StageOf(layout, config, tensor),
+        tensor.role != StageRole::kFirst || (tied && layout.pp_size == 1));
   }
   if (tied && layout.pp_size > 1) add(tensors.front(), layout.pp_size - 1, true);
 
@@ -54,15 +55,19 @@ LayoutCapacity CapacityOf(const ParallelLayout& layout, const ModelConfig& confi
   const int64_t kv_heads = std::max<int64_t>(1, config.num_query_groups / layout.tp_size);
   capacity.kv_bytes_per_token =
       MostLayers(layout, config) * 2 * kv_heads * config.kv_channels * kItemBytes;
-  const auto usable = static_cast<int64_t>(kUsableMemory * static_cast<double>(devices.memory_bytes));
-  capacity.kv_tokens = std::max<int64_t>(0, usable - capacity.weight_bytes) / capacity.kv_bytes_per_token;
-  capacity.roofline_ms_per_token = 1e3 * static_cast<double>(read_bytes) / devices.bandwidth_bytes_per_s;
+  const auto usable =
+      static_cast<int64_t>(kUsableMemory * static_cast<double>(devices.memory_bytes));
+  capacity.kv_tokens =
+      std::max<int64_t>(0, usable - capacity.weight_bytes) / capacity.kv_bytes_per_token;
+  capacity.roofline_ms_per_token =
+      1e3 * static_cast<double>(read_bytes) / devices.bandwidth_bytes_per_s;
   return capacity;
 }
 
 }  // namespace
 
-Result<std::vector<LayoutCapacity>> LayoutCapacities(const ModelConfig& config, const Devices& devices) {
+Result<std::vector<LayoutCapacity>> LayoutCapacities(const ModelConfig& config,
+                                                     const Devices& devices) {
   NEMO_RETURN_IF_ERROR(CheckDevices(devices));
   NEMO_ASSIGN_OR_RETURN(const std::vector<LogicalTensor> tensors, LogicalTensors(config));
   std::vector<LayoutCapacity> capacities;

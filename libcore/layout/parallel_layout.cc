@@ -52,7 +52,8 @@ Status CheckTp(const ParallelLayout& layout, const ModelConfig& c) {
     return refuse(Format("num_attention_heads {} does not divide by it", c.num_attention_heads));
   }
   if (c.num_query_groups % tp != 0 && tp % c.num_query_groups != 0) {
-    return refuse(Format("it neither divides num_query_groups {} nor is a multiple of it", c.num_query_groups));
+    return refuse(Format("it neither divides num_query_groups {} nor is a multiple of it",
+                         c.num_query_groups));
   }
   if (c.ffn_hidden_size % tp != 0) {
     return refuse(Format("ffn_hidden_size {} does not divide by it", c.ffn_hidden_size));
@@ -64,8 +65,9 @@ Status CheckUnevenStages(const ParallelLayout& layout, const ModelConfig& c) {
   const auto& counts = layout.layers_per_stage;
   const std::string list = FormatList(counts);
   if (static_cast<int64_t>(counts.size()) != layout.pp_size) {
-    return InvalidArgument(Format("pipeline layout {} has {} stages, and the pipeline-parallel size is {}",
-                                  list, counts.size(), layout.pp_size));
+    return InvalidArgument(
+        Format("pipeline layout {} has {} stages, and the pipeline-parallel size is {}", list,
+               counts.size(), layout.pp_size));
   }
   if (layout.vpp_size != 1) {
     return InvalidArgument("an uneven pipeline layout cannot be combined with virtual stages");
@@ -87,23 +89,25 @@ Status CheckUnevenStages(const ParallelLayout& layout, const ModelConfig& c) {
 
 Status CheckPp(const ParallelLayout& layout, const ModelConfig& c) {
   if (layout.pp_size > c.num_layers) {
-    return InvalidArgument(Format("pipeline-parallel size {}: more stages than the model's {} layers; "
-                                  "use at most {}",
-                                  layout.pp_size, c.num_layers, c.num_layers));
+    return InvalidArgument(
+        Format("pipeline-parallel size {}: more stages than the model's {} layers; "
+               "use at most {}",
+               layout.pp_size, c.num_layers, c.num_layers));
   }
   if (!layout.layers_per_stage.empty()) return CheckUnevenStages(layout, c);
   if (c.num_layers % layout.pp_size != 0) {
     return InvalidArgument(
-        Format("pipeline-parallel size {}: num_layers {} does not divide by it; the nearest size that works is "
+        Format("pipeline-parallel size {}: num_layers {} does not divide by it; the nearest size "
+               "that works is "
                "{}, or give an uneven --pipeline-layout",
                layout.pp_size, c.num_layers, NearestDivisor(c.num_layers, layout.pp_size)));
   }
   const int64_t per_stage = c.num_layers / layout.pp_size;
   if (per_stage % layout.vpp_size != 0) {
-    return InvalidArgument(Format("virtual pipeline size {}: the {} layers of a stage do not divide by it; the "
-                                  "nearest size that works is {}",
-                                  layout.vpp_size, per_stage,
-                                  NearestDivisor(per_stage, layout.vpp_size)));
+    return InvalidArgument(
+        Format("virtual pipeline size {}: the {} layers of a stage do not divide by it; the "
+               "nearest size that works is {}",
+               layout.vpp_size, per_stage, NearestDivisor(per_stage, layout.vpp_size)));
   }
   return OkStatus();
 }
@@ -127,7 +131,8 @@ void AppendRows(Shard& shard, const Shape& shape, int64_t first_row, int64_t row
   shard.parts.push_back({std::move(canonical), std::move(local)});
 }
 
-/// The query heads of the rank, then the key and the value head of their group (whole heads on each rank).
+/// The query heads of the rank, then the key and the value head of their group (whole heads on each
+/// rank).
 Shard DuplicatedQkv(const Shape& shape, const ModelConfig& c, int64_t tp_size, int64_t tp_rank) {
   const int64_t q_per_group = c.num_attention_heads / c.num_query_groups;
   const int64_t q_per_rank = c.num_attention_heads / tp_size;
@@ -178,7 +183,8 @@ std::vector<int64_t> LayersOfStage(const ParallelLayout& layout, const ModelConf
   return layers;
 }
 
-int64_t StageOf(const ParallelLayout& layout, const ModelConfig& config, const LogicalTensor& tensor) {
+int64_t StageOf(const ParallelLayout& layout, const ModelConfig& config,
+                const LogicalTensor& tensor) {
   if (tensor.role == StageRole::kFirst) return 0;
   if (tensor.role == StageRole::kLast) return layout.pp_size - 1;
   for (int64_t stage = 0; stage < layout.pp_size; ++stage) {
@@ -220,8 +226,8 @@ std::string ToString(const ParallelLayout& layout) {
 }
 
 Value ToValue(const ParallelLayout& layout) {
-  Value value(Value::Object{
-      {"tp", layout.tp_size}, {"pp", layout.pp_size}, {"vpp", layout.vpp_size}});
+  Value value(
+      Value::Object{{"tp", layout.tp_size}, {"pp", layout.pp_size}, {"vpp", layout.vpp_size}});
   if (!layout.layers_per_stage.empty()) {
     value.Set("layers_per_stage", Value::ArrayOf(layout.layers_per_stage));
   }

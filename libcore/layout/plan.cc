@@ -7,8 +7,9 @@ namespace {
 
 Value ToValue(const Move& move) {
   const bool zeros = move.source_name.empty();
-  Value value(Value::Object{{"source", zeros ? Value() : Value(move.source_name + ToString(move.source))},
-                            {"target", ToString(move.target)}});
+  Value value(
+      Value::Object{{"source", zeros ? Value() : Value(move.source_name + ToString(move.source))},
+                    {"target", ToString(move.target)}});
   if (move.transform == Transform::kAddOne) value.Set("transform", "add_one");
   return value;
 }

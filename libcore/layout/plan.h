@@ -19,9 +19,9 @@ enum class Transform {
   kAddOne,  ///< of a zero-centred weight, x + 1: in float, then rounded once; BF16 targets only
 };
 
-/// Copy `source` of canonical tensor `source_name` to `target` of the file's tensor; extents agree. A target
-/// that is BF16 casts what is stored otherwise (CastToBF16); other dtypes agree.
-/// An empty source name writes zeros (vocabulary padding).
+/// Copy `source` of canonical tensor `source_name` to `target` of the file's tensor; extents agree.
+/// A target that is BF16 casts what is stored otherwise (CastToBF16); other dtypes agree. An empty
+/// source name writes zeros (vocabulary padding).
 struct Move {
   std::string source_name;
   Box source;
@@ -33,7 +33,7 @@ struct Move {
 /// One tensor of one output file, and the moves that tile it exactly.
 struct PlannedTensor {
   SinkTensor tensor;
-  std::string canonical_name;    ///< differs from the tensor's only for the tied output layer
+  std::string canonical_name;  ///< differs from the tensor's only for the tied output layer
   std::vector<Move> moves;
   std::vector<ShardPart> parts;  ///< where its elements stand in the canonical tensor
 };

@@ -11,7 +11,9 @@
 namespace nemo {
 namespace {
 
-int64_t RoundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+int64_t RoundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 Result<int64_t> TargetVocabRows(const ModelConfig& config, const ParallelLayout& layout,
                                 const VocabRule& rule) {
@@ -38,12 +40,14 @@ Result<int64_t> TargetVocabRows(const ModelConfig& config, const ParallelLayout&
 
 Status CheckVocabRows(int64_t rows, const ParallelLayout& layout) {
   if (rows % layout.tp_size == 0) return OkStatus();
-  return InvalidArgument(Format("a vocabulary of {} rows does not divide by the tensor-parallel size {}; pad it, "
-                                "for example with --vocab pad:128",
-                                rows, layout.tp_size));
+  return InvalidArgument(
+      Format("a vocabulary of {} rows does not divide by the tensor-parallel size {}; pad it, "
+             "for example with --vocab pad:128",
+             rows, layout.tp_size));
 }
 
-/// The moves that fill one shard of a vocabulary tensor: rows the source has and wants kept, zeros behind.
+/// The moves that fill one shard of a vocabulary tensor: rows the source has and wants kept, zeros
+/// behind.
 void MoveVocabPart(const ShardPart& part, const std::string& source_name, int64_t kept_rows,
                    std::vector<Move>& moves) {
   const int64_t begin = part.canonical.offset[0];
@@ -55,7 +59,8 @@ void MoveVocabPart(const ShardPart& part, const std::string& source_name, int64_
     return box;
   };
   if (cut > begin) {
-    moves.push_back({source_name, rows(part.canonical, 0, cut - begin), rows(part.local, 0, cut - begin)});
+    moves.push_back(
+        {source_name, rows(part.canonical, 0, cut - begin), rows(part.local, 0, cut - begin)});
   }
   if (end > cut) {
     const Box zeros = rows(part.local, cut - begin, end - cut);
@@ -65,8 +70,8 @@ void MoveVocabPart(const ShardPart& part, const std::string& source_name, int64_
 
 class Planner {
  public:
-  Planner(const ModelConfig& target, std::span<const TensorSpec> source, const ParallelLayout& layout,
-          int64_t kept_vocab_rows)
+  Planner(const ModelConfig& target, std::span<const TensorSpec> source,
+          const ParallelLayout& layout, int64_t kept_vocab_rows)
       : config_(target), source_(source), layout_(layout), kept_vocab_rows_(kept_vocab_rows) {}
 
   PlannedTensor PlanTensor(const LogicalTensor& logical, const std::string& stored_name,
@@ -109,8 +114,9 @@ Status CheckSource(const std::vector<LogicalTensor>& logical, std::span<const Te
                                tensor.name, FormatList(spec->shape), FormatList(tensor.shape)));
     }
     if (!CanCastToBF16(spec->dtype)) {
-      return Unsupported(Format("tensor {} has dtype {}; weights are BF16, or F32 or F16 to be cast to it",
-                                tensor.name, DTypeName(spec->dtype)));
+      return Unsupported(
+          Format("tensor {} has dtype {}; weights are BF16, or F32 or F16 to be cast to it",
+                 tensor.name, DTypeName(spec->dtype)));
     }
   }
   return OkStatus();
@@ -138,7 +144,8 @@ Result<Plan> PlanShards(const ModelConfig& config, std::span<const TensorSpec> s
   plan.files.reserve(static_cast<size_t>(layout.world_size()));
   for (int64_t pp_rank = 0; pp_rank < layout.pp_size; ++pp_rank) {
     for (int64_t tp_rank = 0; tp_rank < layout.tp_size; ++tp_rank) {
-      plan.files.push_back({Format("tp_rank_{:02}_pp_rank_{:03}", tp_rank, pp_rank), tp_rank, pp_rank, {}});
+      plan.files.push_back(
+          {Format("tp_rank_{:02}_pp_rank_{:03}", tp_rank, pp_rank), tp_rank, pp_rank, {}});
     }
   }
   const auto add = [&](const LogicalTensor& tensor, std::string_view stored_name, int64_t stage) {

@@ -65,7 +65,8 @@ Status CanonicalSource::Read(std::string_view name, const Box& box,
 }
 
 Status CanonicalSource::ReadPiece(const NamePiece& piece, std::span<std::byte> out) const {
-  return stored_[static_cast<size_t>(piece.source_index)]->Read(piece.stored_name, piece.stored, out);
+  return stored_[static_cast<size_t>(piece.source_index)]->Read(piece.stored_name, piece.stored,
+                                                                out);
 }
 
 std::string CanonicalSource::FileOfPiece(const NamePiece& piece) const {

@@ -15,8 +15,8 @@ namespace nemo {
 
 class CanonicalSource : public TensorSource {
  public:
-  /// A view of `canonical` over `stored` (one source per NamePiece::source_index). Checks that each piece
-  /// lies inside its stored tensor, dtypes agree, and every canonical element is held.
+  /// A view of `canonical` over `stored` (one source per NamePiece::source_index). Checks that each
+  /// piece lies inside its stored tensor, dtypes agree, and every canonical element is held.
   /// kCorruption / kNotFound name the tensor.
   static Result<std::shared_ptr<CanonicalSource>> Create(
       std::vector<TensorSpec> canonical, NameMap map,
@@ -27,7 +27,8 @@ class CanonicalSource : public TensorSource {
   std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override;
 
   const NameMap& map() const { return map_; }
-  /// Reads one piece (replicas too) in the stored order; `out` is dense in piece.canonical's extent.
+  /// Reads one piece (replicas too) in the stored order; `out` is dense in piece.canonical's
+  /// extent.
   Status ReadPiece(const NamePiece& piece, std::span<std::byte> out) const;
   /// The files of one piece (replicas too), for messages.
   std::string FileOfPiece(const NamePiece& piece) const;

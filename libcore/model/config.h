@@ -16,11 +16,11 @@ struct ModelConfig {
   int64_t hidden_size = 0;
   int64_t ffn_hidden_size = 0;
   int64_t num_attention_heads = 0;
-  int64_t num_query_groups = 0;         ///< equal to num_attention_heads without grouped queries
-  int64_t kv_channels = 0;              ///< dimension of one head; need not be hidden_size / heads
+  int64_t num_query_groups = 0;  ///< equal to num_attention_heads without grouped queries
+  int64_t kv_channels = 0;       ///< dimension of one head; need not be hidden_size / heads
   int64_t max_position_embeddings = 0;
-  int64_t vocab_size = 0;               ///< the tokenizer's pieces; 0: not known
-  int64_t padded_vocab_size = 0;        ///< rows of the stored embedding
+  int64_t vocab_size = 0;         ///< the tokenizer's pieces; 0: not known
+  int64_t padded_vocab_size = 0;  ///< rows of the stored embedding
   int64_t make_vocab_size_divisible_by = 128;
   double rotary_percent = 0.5;
   double rotary_base = 10000.0;
@@ -33,7 +33,8 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
-/// Every field is in range and they agree with one another. kCorruption names field, value and what is legal.
+/// Every field is in range and they agree with one another. kCorruption names field, value and what
+/// is legal.
 Status CheckConfig(const ModelConfig& config);
 
 /// Field names as above, in order; the form of `nemo-inspect --json` and of the manifest.

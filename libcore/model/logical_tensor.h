@@ -19,8 +19,9 @@ inline constexpr std::string_view kOutputLayerName = "output_layer.weight";
 enum class StageRole { kFirst, kLayer, kLast };
 
 struct LogicalTensor {
-  std::string name;  ///< Megatron Core's, global and unstacked: decoder.layers.17.mlp.linear_fc1.weight
-  Shape shape;       ///< full, unsharded
+  std::string
+      name;     ///< Megatron Core's, global and unstacked: decoder.layers.17.mlp.linear_fc1.weight
+  Shape shape;  ///< full, unsharded
   ShardRule rule = ShardRule::kReplicate;
   StageRole role = StageRole::kLayer;
   int64_t layer_index = -1;  ///< for kLayer

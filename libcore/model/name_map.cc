@@ -12,7 +12,8 @@
 namespace nemo {
 namespace {
 
-/// What of `box` lies outside of `hole`, as disjoint boxes: slabs below and above it on each axis in turn.
+/// What of `box` lies outside of `hole`, as disjoint boxes: slabs below and above it on each axis
+/// in turn.
 std::vector<Box> Subtract(const Box& box, const Box& hole) {
   const std::optional<Box> common = Intersect(box, hole);
   if (!common) return {box};
@@ -38,7 +39,8 @@ std::vector<Box> Subtract(const Box& box, const Box& hole) {
   return rest;
 }
 
-/// Calls visit(piece, part) for the first piece that holds each part of `box`; returns what no piece holds.
+/// Calls visit(piece, part) for the first piece that holds each part of `box`; returns what no
+/// piece holds.
 std::vector<Box> Cover(const std::vector<NamePiece>& pieces, const Box& box,
                        const std::function<void(const NamePiece&, const Box&)>& visit) {
   std::vector<Box> wanted = {box};
@@ -89,11 +91,12 @@ Result<std::vector<NamePiece>> NameMap::Locate(std::string_view canonical_name,
   if (pieces == nullptr) return NotFound(Format("no tensor '{}'", canonical_name));
   std::vector<NamePiece> located;
   if (NumElements(box) == 0) return located;
-  const std::vector<Box> missing = Cover(*pieces, box, [&](const NamePiece& piece, const Box& part) {
-    located.push_back(Clip(piece, part));
-  });
+  const std::vector<Box> missing =
+      Cover(*pieces, box,
+            [&](const NamePiece& piece, const Box& part) { located.push_back(Clip(piece, part)); });
   if (missing.empty()) return located;
-  return Corruption(Format("tensor {}: no file holds {}", canonical_name, ToString(missing.front())));
+  return Corruption(
+      Format("tensor {}: no file holds {}", canonical_name, ToString(missing.front())));
 }
 
 std::vector<NamePiece> NameMap::Replicas(std::string_view canonical_name) const {

@@ -1,5 +1,6 @@
 // NameMap: canonical box <-> boxes of stored tensors. Plain data, so that stacking (zarr), sharding
-// (native, rank files) and splitting (QKV in Hugging Face form) are all the same thing: a list of pieces.
+// (native, rank files) and splitting (QKV in Hugging Face form) are all the same thing: a list of
+// pieces.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@
 
 namespace nemo {
 
-/// The same elements in two places. `stored` may have leading axes of extent 1 more than `canonical`
-/// (stacked layers); otherwise the extents agree, and both are read in row-major order.
+/// The same elements in two places. `stored` may have leading axes of extent 1 more than
+/// `canonical` (stacked layers); otherwise the extents agree, and both are read in row-major order.
 struct NamePiece {
   Box canonical;
   int source_index = 0;  ///< which of the checkpoint's sources (files) holds it
@@ -36,8 +37,8 @@ class NameMap {
     return entries_;
   }
 
-  /// The pieces that meet `box`, clipped to it (stored boxes too). A tensor's replicas are left out:
-  /// every element of `box` comes exactly once. kCorruption: an element is held by no piece.
+  /// The pieces that meet `box`, clipped to it (stored boxes too). A tensor's replicas are left
+  /// out: every element of `box` comes exactly once. kCorruption: an element is held by no piece.
   Result<std::vector<NamePiece>> Locate(std::string_view canonical_name, const Box& box) const;
 
   /// The pieces of a tensor that Locate(whole tensor) leaves out: what a proof has to read besides.

@@ -1,7 +1,7 @@
-// The Nemotron architecture (Nemotron-3-8B, Nemotron-4-15B and -340B, Minitron): a Megatron GPT with grouped
-// queries, squared ReLU, LayerNorm with zero-centred weights and biases, no linear biases.
-// Names and shapes: megatron/core/models/gpt/gpt_model.py with the Transformer Engine layer spec, whose fused
-// names (linear_qkv.layer_norm_weight) are the ones in distributed checkpoints.
+// The Nemotron architecture (Nemotron-3-8B, Nemotron-4-15B and -340B, Minitron): a Megatron GPT
+// with grouped queries, squared ReLU, LayerNorm with zero-centred weights and biases, no linear
+// biases. Names and shapes: megatron/core/models/gpt/gpt_model.py with the Transformer Engine layer
+// spec, whose fused names (linear_qkv.layer_norm_weight) are the ones in distributed checkpoints.
 #include "libcore/model/nemotron.h"
 
 #include "libcore/base/format.h"
@@ -11,7 +11,8 @@ namespace nemo {
 Status CheckNemotron(const ModelConfig& config) {
   NEMO_RETURN_IF_ERROR(CheckConfig(config));
   if (config.activation != "squared_relu") {
-    return Unsupported(Format("activation '{}'; this architecture has squared_relu", config.activation));
+    return Unsupported(
+        Format("activation '{}'; this architecture has squared_relu", config.activation));
   }
   if (config.normalization != "layernorm") {
     return Unsupported(
@@ -53,7 +54,8 @@ std::vector<LogicalTensor> NemotronTensors(const ModelConfig& c) {
     tensors.push_back({name, norm, ShardRule::kReplicate, StageRole::kLast, -1});
   }
   if (!c.share_embeddings_and_output_weights) {
-    tensors.push_back({std::string(kOutputLayerName), vocab, ShardRule::kVocab, StageRole::kLast, -1});
+    tensors.push_back(
+        {std::string(kOutputLayerName), vocab, ShardRule::kVocab, StageRole::kLast, -1});
   }
   return tensors;
 }

@@ -23,16 +23,16 @@ enum class ShardRule {
 std::string_view ShardRuleName(ShardRule rule);
 Result<ShardRule> ParseShardRule(std::string_view name);
 
-/// A block of a rank's shard: the same elements at `canonical` in the global tensor and at `local` in the
-/// shard. Extents agree.
+/// A block of a rank's shard: the same elements at `canonical` in the global tensor and at `local`
+/// in the shard. Extents agree.
 struct ShardPart {
   Box canonical;
   Box local;
   bool operator==(const ShardPart&) const = default;
 };
 
-/// One rank's part of a tensor. The parts tile `shape` exactly. Most shards have one part; query groups
-/// with duplicated key/value heads have several.
+/// One rank's part of a tensor. The parts tile `shape` exactly. Most shards have one part; query
+/// groups with duplicated key/value heads have several.
 struct Shard {
   Shape shape;
   std::vector<ShardPart> parts;

@@ -1,9 +1,9 @@
-// Backend: device memory and the table of operations. The engine knows the model; a backend knows nothing
-// but arrays. Kernels take raw pointers, never allocate, and are called through OpTable.
+// Backend: device memory and the table of operations. The engine knows the model; a backend knows
+// nothing but arrays. Kernels take raw pointers, never allocate, and are called through OpTable.
 //
-// Arithmetic is part of the contract (runtime.md 1.1, 2.2, 2.3), so that every backend that promises it gives
-// the same bits: see each operation. "RNE" is BF16FromFloat. All arithmetic is fp32 with denormals flushed
-// (inputs and results), as vdpbf16ps does; "fma" is one rounding.
+// Arithmetic is part of the contract (runtime.md 1.1, 2.2, 2.3), so that every backend that
+// promises it gives the same bits: see each operation. "RNE" is BF16FromFloat. All arithmetic is
+// fp32 with denormals flushed (inputs and results), as vdpbf16ps does; "fma" is one rounding.
 #pragma once
 
 #include <cstddef>
@@ -43,105 +43,106 @@ class PackedWeight {
 };
 
 enum class Epilogue {
-  kBf16,        ///< y[m, n] bf16: RNE of the sum
-  kRelu2Bf16,   ///< y[m, n] bf16: v = RNE(sum); u = max(v, 0); RNE(u * u)
-  kFloat,       ///< y[m, n] float: the sum
+  kBf16,       ///< y[m, n] bf16: RNE of the sum
+  kRelu2Bf16,  ///< y[m, n] bf16: v = RNE(sum); u = max(v, 0); RNE(u * u)
+  kFloat,      ///< y[m, n] float: the sum
 };
 
-/// y = x W^T. W is packed with L leaves: k is cut in L equal parts. Within a leaf the sum runs over pairs
-/// (2i, 2i+1) in order, the odd element first, then the even, each one fma onto the accumulator that began
-/// at +0 (a leaf of odd length ends with a pair whose odd element is zero). Leaves are added in a binary
-/// tree of neighbours: ((l0+l1)+(l2+l3))+((l4+l5)+(l6+l7)). L is 1 for column-parallel products; for
-/// row-parallel ones the rank's share of kNumLeaves, so that trees of all ranks together are that of one.
-/// The result of an element depends on nothing else: not on m, not on the instruction set.
+/// y = x W^T. W is packed with L leaves: k is cut in L equal parts. Within a leaf the sum runs over
+/// pairs (2i, 2i+1) in order, the odd element first, then the even, each one fma onto the
+/// accumulator that began at +0 (a leaf of odd length ends with a pair whose odd element is zero).
+/// Leaves are added in a binary tree of neighbours: ((l0+l1)+(l2+l3))+((l4+l5)+(l6+l7)). L is 1 for
+/// column-parallel products; for row-parallel ones the rank's share of kNumLeaves, so that trees of
+/// all ranks together are that of one. The result of an element depends on nothing else: not on m,
+/// not on the instruction set.
 struct LinearArgs {
   const PackedWeight* weight;
   const BF16* x;  ///< [m, k], row stride k
   int64_t m;
-  void* y;        ///< [m, n], row stride n
+  void* y;  ///< [m, n], row stride n
   Epilogue epilogue;
 };
 
-/// out[t, :] = float(table[token_ids[t] - vocab_begin, :]) for rows this shard has, denormals as the zero of
-/// their sign; -0.0 elsewhere, which a sum over shards leaves unchanged.
+/// out[t, :] = float(table[token_ids[t] - vocab_begin, :]) for rows this shard has, denormals as
+/// the zero of their sign; -0.0 elsewhere, which a sum over shards leaves unchanged.
 struct EmbedArgs {
   const int32_t* token_ids;  ///< [num_tokens]
   int64_t num_tokens;
-  const BF16* table;         ///< [num_rows, hidden]
+  const BF16* table;  ///< [num_rows, hidden]
   int64_t vocab_begin, num_rows, hidden;
-  float* out;                ///< [num_tokens, hidden]
+  float* out;  ///< [num_tokens, hidden]
 };
 
 /// If `update`: x = RNE(x + RNE(update)); with `replace`, x = RNE(update). Then, if `weight`:
-/// h = LayerNorm(x): mean = sum/H, var = sum((x-mean)^2)/H, y = (x-mean) * (1/sqrt(var+eps)) * g + b, one
-/// RNE, where g = 1 + w with zero_centered_gamma (rounded to bf16 in profile kHf), else w.
-/// Sums are fp32 over 16 interleaved lanes (element i goes to lane i % 16, in order), lanes added in a binary
-/// tree of neighbours; products and additions are separate roundings except (x-mean)^2, an fma onto the lane,
-/// and the final fma(n*g, b) with n = (x-mean)*rstd.
+/// h = LayerNorm(x): mean = sum/H, var = sum((x-mean)^2)/H, y = (x-mean) * (1/sqrt(var+eps)) * g +
+/// b, one RNE, where g = 1 + w with zero_centered_gamma (rounded to bf16 in profile kHf), else w.
+/// Sums are fp32 over 16 interleaved lanes (element i goes to lane i % 16, in order), lanes added
+/// in a binary tree of neighbours; products and additions are separate roundings except (x-mean)^2,
+/// an fma onto the lane, and the final fma(n*g, b) with n = (x-mean)*rstd.
 struct ResidualNormArgs {
-  BF16* x;                ///< [num_tokens, hidden], updated in place
-  const float* update;    ///< [num_tokens, hidden] or nullptr
+  BF16* x;              ///< [num_tokens, hidden], updated in place
+  const float* update;  ///< [num_tokens, hidden] or nullptr
   bool replace;
-  const BF16* weight;     ///< [hidden] or nullptr: no norm
-  const BF16* bias;       ///< [hidden]
-  BF16* h;                ///< [num_tokens, hidden]
+  const BF16* weight;  ///< [hidden] or nullptr: no norm
+  const BF16* bias;    ///< [hidden]
+  BF16* h;             ///< [num_tokens, hidden]
   int64_t num_tokens, hidden;
   float epsilon;
   bool zero_centered_gamma;
   DTypeProfile profile;
 };
 
-/// Rotates the first `rotary_dim` dimensions of each query and key head (half-split pairs i, i + rotary_dim/2)
-/// by the row of `cos`/`sin` at the token's position, RNE of each product and of the sum; writes queries in
-/// place and appends keys and values to their KV pages.
-/// qkv row: [q heads | k heads | v heads] x head_dim.
-/// KV page: [kv_head][K|V][kPageTokens][head_dim] bf16.
+/// Rotates the first `rotary_dim` dimensions of each query and key head (half-split pairs i, i +
+/// rotary_dim/2) by the row of `cos`/`sin` at the token's position, RNE of each product and of the
+/// sum; writes queries in place and appends keys and values to their KV pages. qkv row: [q heads |
+/// k heads | v heads] x head_dim. KV page: [kv_head][K|V][kPageTokens][head_dim] bf16.
 struct RopeAppendArgs {
-  BF16* qkv;                    ///< [num_tokens, (num_q_heads + 2 num_kv_heads) * head_dim]
+  BF16* qkv;  ///< [num_tokens, (num_q_heads + 2 num_kv_heads) * head_dim]
   int64_t num_tokens, num_q_heads, num_kv_heads, head_dim, rotary_dim;
-  const BF16* cos;              ///< [max_positions, rotary_dim / 2]
+  const BF16* cos;  ///< [max_positions, rotary_dim / 2]
   const BF16* sin;
-  const int32_t* positions;     ///< [num_tokens]
-  const int32_t* sequence_of;   ///< [num_tokens]: row of page_table
-  const int32_t* page_table;    ///< [num_sequences, page_table_stride]: page index of each 64 tokens
+  const int32_t* positions;    ///< [num_tokens]
+  const int32_t* sequence_of;  ///< [num_tokens]: row of page_table
+  const int32_t* page_table;   ///< [num_sequences, page_table_stride]: page index of each 64 tokens
   int64_t page_table_stride;
-  BF16* pages;                  ///< the layer's pool
+  BF16* pages;  ///< the layer's pool
 };
 
 /// Causal attention of each token over positions 0 ... its own, from the KV pages.
-/// Splits of kSplitTokens begin at multiples of it; inside one, pages in order: score = dot * scale, dot as in a
-/// LinearArgs leaf over head_dim; page maximum; m' = max(m, page maximum); p = exp(score - m'); l = (l *
-/// exp(m - m')) + (sum of p over the page's tokens in order, fp32 p); acc = acc * exp(m - m'), then for each
-/// token in order acc = fma(RNE(p), v, acc). Splits merge in order into (M, L, A), which begin at (-inf, 0, 0):
-/// M' = max(M, m); L = fma(l, exp(m - M'), L * exp(M - M')), A likewise. out = RNE(A / L). exp is ExpF32
-/// (libcore/runtime/math.h).
+/// Splits of kSplitTokens begin at multiples of it; inside one, pages in order: score = dot *
+/// scale, dot as in a LinearArgs leaf over head_dim; page maximum; m' = max(m, page maximum); p =
+/// exp(score - m'); l = (l * exp(m - m')) + (sum of p over the page's tokens in order, fp32 p); acc
+/// = acc * exp(m - m'), then for each token in order acc = fma(RNE(p), v, acc). Splits merge in
+/// order into (M, L, A), which begin at (-inf, 0, 0): M' = max(M, m); L = fma(l, exp(m - M'), L *
+/// exp(M - M')), A likewise. out = RNE(A / L). exp is ExpF32 (libcore/runtime/math.h).
 struct AttentionArgs {
-  const BF16* qkv;              ///< as RopeAppendArgs, rotated
+  const BF16* qkv;  ///< as RopeAppendArgs, rotated
   int64_t num_tokens, num_q_heads, num_kv_heads, head_dim;
-  float scale;                  ///< 1 / sqrt(head_dim)
+  float scale;  ///< 1 / sqrt(head_dim)
   const int32_t* positions;
   const int32_t* sequence_of;
   const int32_t* page_table;
   int64_t page_table_stride;
   const BF16* pages;
-  BF16* out;                    ///< [num_tokens, num_q_heads * head_dim]
+  BF16* out;  ///< [num_tokens, num_q_heads * head_dim]
 };
 
-/// Per row and vocabulary chunk: the maximum, the lowest id that has it, and sum of exp(logit - maximum) over the
-/// chunk's columns in order (fp32). Columns at or above vocab_size take no part (maximum -inf, sum 0, id -1); nor do
-/// logits of -inf. NaN is never the maximum and makes the sum NaN.
+/// Per row and vocabulary chunk: the maximum, the lowest id that has it, and sum of exp(logit -
+/// maximum) over the chunk's columns in order (fp32). Columns at or above vocab_size take no part
+/// (maximum -inf, sum 0, id -1); nor do logits of -inf. NaN is never the maximum and makes the sum
+/// NaN.
 struct ChunkStats {
   float max;
   float sum;
   int32_t argmax;
 };
 struct HeadStatsArgs {
-  const float* logits;     ///< [num_rows, num_columns]
+  const float* logits;  ///< [num_rows, num_columns]
   int64_t num_rows, num_columns;
-  int64_t column_begin;    ///< vocabulary id of column 0
+  int64_t column_begin;  ///< vocabulary id of column 0
   int64_t vocab_size;
-  int64_t chunk_columns;   ///< columns of a chunk; divides num_columns
-  ChunkStats* out;         ///< [num_rows, num_columns / chunk_columns]
+  int64_t chunk_columns;  ///< columns of a chunk; divides num_columns
+  ChunkStats* out;        ///< [num_rows, num_columns / chunk_columns]
 };
 
 /// One function per operation. A null field: this backend lacks it, and the suite says so.
@@ -159,8 +160,9 @@ struct OpTable {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string_view name() const = 0;       ///< "reference", "cpu", "cuda"
-  virtual std::string_view variant() const = 0;    ///< "scalar", "avx2", "avx512", "sm_90": for reports
+  virtual std::string_view name() const = 0;  ///< "reference", "cpu", "cuda"
+  virtual std::string_view variant()
+      const = 0;  ///< "scalar", "avx2", "avx512", "sm_90": for reports
   virtual const OpTable& ops() const = 0;
   /// True when memory of the backend can be read and written by the host directly.
   virtual bool host_memory() const = 0;

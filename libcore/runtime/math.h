@@ -58,7 +58,9 @@ NEMO_HOST_DEVICE inline float ExpF32(float x) {
 class FlushDenormals {
  public:
 #if defined(__x86_64__)
-  FlushDenormals() : saved_(__builtin_ia32_stmxcsr()) { Set(saved_ | kFlushToZero | kDenormalsAreZero); }
+  FlushDenormals() : saved_(__builtin_ia32_stmxcsr()) {
+    Set(saved_ | kFlushToZero | kDenormalsAreZero);
+  }
   ~FlushDenormals() { Set(saved_); }
 
  private:

@@ -43,8 +43,7 @@ std::optional<Box> Intersect(const Box& a, const Box& b) {
   Box out = a;
   for (size_t axis = 0; axis < a.extent.size(); ++axis) {
     const int64_t begin = std::max(a.offset[axis], b.offset[axis]);
-    const int64_t end =
-        std::min(a.offset[axis] + a.extent[axis], b.offset[axis] + b.extent[axis]);
+    const int64_t end = std::min(a.offset[axis] + a.extent[axis], b.offset[axis] + b.extent[axis]);
     if (begin >= end) return std::nullopt;
     out.offset[axis] = begin;
     out.extent[axis] = end - begin;

@@ -1,4 +1,5 @@
-// Box: an offset and an extent per axis. Slicing, sharding and chunking are all intersections of boxes.
+// Box: an offset and an extent per axis. Slicing, sharding and chunking are all intersections of
+// boxes.
 #pragma once
 
 #include <cstdint>

@@ -26,8 +26,8 @@ int64_t OffsetOf(const std::vector<int64_t>& offset, const std::vector<int64_t>&
   return sum;
 }
 
-/// The first axis from which on `box` spans all of `shape` except perhaps that axis itself: everything from
-/// it on is one contiguous run.
+/// The first axis from which on `box` spans all of `shape` except perhaps that axis itself:
+/// everything from it on is one contiguous run.
 size_t RunAxis(const Shape& shape, const Box& box) {
   size_t axis = shape.size();
   while (axis > 0) {

@@ -60,8 +60,10 @@ float FloatFromF16(uint16_t bits) {
   const int mantissa = bits & 0x3ff;
   if (exponent == 0) return sign * std::ldexp(static_cast<float>(mantissa), -24);
   if (exponent == 31) {
-    return mantissa == 0 ? sign * INFINITY : std::bit_cast<float>(
-        (static_cast<uint32_t>(bits & 0x8000u) << 16) | 0x7fc00000u | (static_cast<uint32_t>(mantissa) << 13));
+    return mantissa == 0
+               ? sign * INFINITY
+               : std::bit_cast<float>((static_cast<uint32_t>(bits & 0x8000u) << 16) | 0x7fc00000u |
+                                      (static_cast<uint32_t>(mantissa) << 13));
   }
   return sign * std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
 }
@@ -69,15 +71,24 @@ float FloatFromF16(uint16_t bits) {
 double ElementAsDouble(DType dtype, const std::byte* data, int64_t index) {
   switch (dtype) {
     case DType::kBool:
-    case DType::kU8: return Load<uint8_t>(data, index);
-    case DType::kI8: return Load<int8_t>(data, index);
-    case DType::kI16: return Load<int16_t>(data, index);
-    case DType::kI32: return Load<int32_t>(data, index);
-    case DType::kI64: return static_cast<double>(Load<int64_t>(data, index));
-    case DType::kF16: return FloatFromF16(Load<uint16_t>(data, index));
-    case DType::kBF16: return FloatFromBF16(Load<BF16>(data, index));
-    case DType::kF32: return Load<float>(data, index);
-    case DType::kF64: return Load<double>(data, index);
+    case DType::kU8:
+      return Load<uint8_t>(data, index);
+    case DType::kI8:
+      return Load<int8_t>(data, index);
+    case DType::kI16:
+      return Load<int16_t>(data, index);
+    case DType::kI32:
+      return Load<int32_t>(data, index);
+    case DType::kI64:
+      return static_cast<double>(Load<int64_t>(data, index));
+    case DType::kF16:
+      return FloatFromF16(Load<uint16_t>(data, index));
+    case DType::kBF16:
+      return FloatFromBF16(Load<BF16>(data, index));
+    case DType::kF32:
+      return Load<float>(data, index);
+    case DType::kF64:
+      return Load<double>(data, index);
   }
   NEMO_CHECK(false);
   return 0;

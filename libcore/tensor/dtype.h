@@ -27,8 +27,8 @@ NEMO_HOST_DEVICE inline float FloatFromBF16(BF16 bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }
 
-/// Round to nearest, ties to even. NaN stays NaN (quiet, sign and high payload kept); overflow gives
-/// infinity, as IEEE 754 rounding does.
+/// Round to nearest, ties to even. NaN stays NaN (quiet, sign and high payload kept); overflow
+/// gives infinity, as IEEE 754 rounding does.
 NEMO_HOST_DEVICE inline BF16 BF16FromFloat(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<BF16>((bits >> 16) | 0x0040u);
@@ -36,7 +36,9 @@ NEMO_HOST_DEVICE inline BF16 BF16FromFloat(float value) {
 }
 
 /// `value` after a round trip through bfloat16.
-NEMO_HOST_DEVICE inline float RoundToBF16(float value) { return FloatFromBF16(BF16FromFloat(value)); }
+NEMO_HOST_DEVICE inline float RoundToBF16(float value) {
+  return FloatFromBF16(BF16FromFloat(value));
+}
 
 /// Widens an IEEE half.
 float FloatFromF16(uint16_t bits);

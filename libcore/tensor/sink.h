@@ -19,9 +19,9 @@ namespace nemo {
 /// What a sink notes beside a tensor, where its container has a place for it (HDF5 attributes,
 /// safetensors __metadata__). Known before the first byte is written.
 struct TensorNote {
-  Shape global_shape;            ///< of the canonical tensor
-  std::vector<int64_t> offset;   ///< of the shard's first part in it
-  std::string shard_rule;        ///< ShardRuleName
+  Shape global_shape;           ///< of the canonical tensor
+  std::vector<int64_t> offset;  ///< of the shard's first part in it
+  std::string shard_rule;       ///< ShardRuleName
 };
 
 /// A tensor promised to a sink.
@@ -50,13 +50,14 @@ class TensorSink {
   /// Where tensor `name` lies. Valid after Declare.
   virtual Result<TensorPlace> PlaceOf(std::string_view name) const = 0;
 
-  /// Writes `box` of tensor `name` from dense row-major `in`. Boxes must not overlap between threads.
+  /// Writes `box` of tensor `name` from dense row-major `in`. Boxes must not overlap between
+  /// threads.
   virtual Status Write(std::string_view name, const Box& box, std::span<const std::byte> in) = 0;
 
-  /// All data is written: records the XXH3-128 of each tensor (by name, hexadecimal) where the container
-  /// has a place for it, syncs, and gives the file its final name. Returns the bytes of the file and the
-  /// XXH3-128 of everything in it that is not tensor data (headers and gaps in file order), so that a
-  /// validator can account for every byte.
+  /// All data is written: records the XXH3-128 of each tensor (by name, hexadecimal) where the
+  /// container has a place for it, syncs, and gives the file its final name. Returns the bytes of
+  /// the file and the XXH3-128 of everything in it that is not tensor data (headers and gaps in
+  /// file order), so that a validator can account for every byte.
   struct FileSummary {
     int64_t size_bytes = 0;
     std::string metadata_xxh3;
@@ -66,6 +67,7 @@ class TensorSink {
 
 /// XXH3-128 of the bytes of `file` outside of `places`, in file order. Places need not be sorted.
 /// kCorruption: a place ends past the file, or two overlap.
-Result<std::string> HashOutside(const class RandomAccessFile& file, std::vector<TensorPlace> places);
+Result<std::string> HashOutside(const class RandomAccessFile& file,
+                                std::vector<TensorPlace> places);
 
 }  // namespace nemo

@@ -7,8 +7,9 @@
 namespace nemo {
 
 const TensorSpec* FindSpec(std::span<const TensorSpec> specs, std::string_view name) {
-  const auto it = std::lower_bound(specs.begin(), specs.end(), name,
-                                   [](const TensorSpec& spec, std::string_view key) { return spec.name < key; });
+  const auto it = std::lower_bound(
+      specs.begin(), specs.end(), name,
+      [](const TensorSpec& spec, std::string_view key) { return spec.name < key; });
   return it != specs.end() && it->name == name ? &*it : nullptr;
 }
 

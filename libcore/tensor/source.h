@@ -24,12 +24,13 @@ class TensorSource {
   virtual std::span<const TensorSpec> specs() const = 0;
 
   /// Copies `box` of tensor `name` to `out`, row-major and dense, in the stored dtype.
-  /// `out` must have exactly NumElements(box) * SizeOf(dtype) bytes. Touches only the chunks that `box` meets.
-  /// kNotFound: no such tensor. kInvalidArgument: `box` leaves the shape, or `out` has another size.
-  /// kCorruption: checksum or range wrong. kIo: the disk.
+  /// `out` must have exactly NumElements(box) * SizeOf(dtype) bytes. Touches only the chunks that
+  /// `box` meets. kNotFound: no such tensor. kInvalidArgument: `box` leaves the shape, or `out` has
+  /// another size. kCorruption: checksum or range wrong. kIo: the disk.
   virtual Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const = 0;
 
-  /// The files that hold `box` of `name`, relative to the checkpoint, for people (inspect, messages).
+  /// The files that hold `box` of `name`, relative to the checkpoint, for people (inspect,
+  /// messages).
   virtual std::vector<std::string> FilesOf(std::string_view name, const Box& box) const = 0;
 };
 
@@ -39,6 +40,5 @@ const TensorSpec* FindSpec(std::span<const TensorSpec> specs, std::string_view n
 /// The checks that every Read begins with: the spec, or the error that Read must return.
 Result<const TensorSpec*> CheckRead(const TensorSource& source, std::string_view name,
                                     const Box& box, int64_t out_size_bytes);
-
 
 }  // namespace nemo

@@ -1,6 +1,4 @@
 // Holds the include arrows and the package doors of the code against docs/architecture.md.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +8,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "tests/testing.h"
 
@@ -67,13 +67,16 @@ std::vector<Include> AllIncludes() {
   for (const char* top : {"libcore", "formats", "kernels", "tools", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(kRoot / top)) {
       static const std::set<std::string> kEndings = {".h", ".cc", ".cu", ".cuh"};
-      if (!entry.is_regular_file() || !kEndings.contains(entry.path().extension().string())) continue;
+      if (!entry.is_regular_file() || !kEndings.contains(entry.path().extension().string()))
+        continue;
       std::ifstream source(entry.path());
       int number = 0;
       for (std::string line; std::getline(source, line);) {
         ++number;
         const size_t hash = line.find_first_not_of(" \t");
-        if (hash == std::string::npos || line[hash] != '#' || line.find("include") == std::string::npos) continue;
+        if (hash == std::string::npos || line[hash] != '#' ||
+            line.find("include") == std::string::npos)
+          continue;
         const size_t open = line.find_first_of("<\"", hash);
         const size_t close = open == std::string::npos ? open : line.find_first_of(">\"", open + 1);
         if (close == std::string::npos) continue;
@@ -86,7 +89,8 @@ std::vector<Include> AllIncludes() {
 }
 
 /// The most exact room of `file`: the longest folder of the table that holds it.
-std::string RoomOf(const std::string& file, const std::map<std::string, std::vector<std::string>>& rooms) {
+std::string RoomOf(const std::string& file,
+                   const std::map<std::string, std::vector<std::string>>& rooms) {
   std::string best;
   for (const auto& [folder, may] : rooms) {
     if (Under(file, folder) && folder.size() > best.size()) best = folder;
@@ -105,9 +109,11 @@ TEST(FloorPlan, EveryIncludeArrowIsDrawn) {
     const std::string room = RoomOf(include.file, rooms);
     ASSERT_FALSE(room.empty()) << include.file << " lies in no room of docs/architecture.md";
     const bool own = Under(include.header, room) && RoomOf(include.header, rooms) == room;
-    const bool drawn = std::any_of(rooms[room].begin(), rooms[room].end(),
-                                   [&](const std::string& to) { return Under(include.header, to); });
-    EXPECT_TRUE(own || drawn) << include.file << ":" << include.line << " includes " << include.header
+    const bool drawn =
+        std::any_of(rooms[room].begin(), rooms[room].end(),
+                    [&](const std::string& to) { return Under(include.header, to); });
+    EXPECT_TRUE(own || drawn) << include.file << ":" << include.line << " includes "
+                              << include.header
                               << ", an arrow that docs/architecture.md does not draw from " << room;
   }
   EXPECT_GT(arrows, 100);
@@ -120,9 +126,9 @@ TEST(FloorPlan, EveryPackageStaysBehindItsDoor) {
     if (fs::exists(kRoot / include.header)) continue;
     for (const auto& row : doors) {
       const auto headers = Words(row.at(1));
-      const bool matches = std::any_of(headers.begin(), headers.end(), [&](const std::string& prefix) {
-        return include.header.rfind(prefix, 0) == 0;
-      });
+      const bool matches = std::any_of(
+          headers.begin(), headers.end(),
+          [&](const std::string& prefix) { return include.header.rfind(prefix, 0) == 0; });
       if (!matches) continue;
       EXPECT_TRUE(Under(include.file, row.at(2)))
           << include.file << ":" << include.line << " includes " << include.header << ": " << row[0]

@@ -50,7 +50,8 @@ Status TakeOperands(const Tool& tool, const std::vector<std::string>& given) {
 int64_t DefaultThreads() {
   const int cores = AvailableCores();
   const char* text = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-  if (text == nullptr || cores < static_cast<int>(std::thread::hardware_concurrency())) return cores;
+  if (text == nullptr || cores < static_cast<int>(std::thread::hardware_concurrency()))
+    return cores;
   const Result<int64_t> ranks = ParseInt(text, 1, kMaxThreads);
   return ranks ? std::max<int64_t>(1, cores / *ranks) : cores;
 }

@@ -169,11 +169,22 @@ TEST(TrtLlm, RanksHoldWhatTheModelHas) {
     int64_t tp_size, pp_size;
     int64_t vocab_size = 0;  // of the tokenizer; 0: all rows
   } kCases[] = {
-      {"micro", 1, 1},      {"micro", 2, 2}, {"micro", 4, 1},  // 2 groups: 4 ranks share their
-                                                               // heads
-      {"tiny", 1, 2},       {"tiny", 2, 1},  {"tiny", 4, 2},        {"tiny", 8, 1},
-      {"tiny", 8, 2},       {"odd", 1, 1},   {"odd", 2, 2},         {"odd", 2, 3},
-      {"tied", 1, 1},       {"tied", 1, 2},  {"micro", 4, 2, 1097}, {"tied", 1, 2, 1001},
+      {"micro", 1, 1},
+      {"micro", 2, 2},
+      {"micro", 4, 1},  // 2 groups: 4 ranks share their
+                        // heads
+      {"tiny", 1, 2},
+      {"tiny", 2, 1},
+      {"tiny", 4, 2},
+      {"tiny", 8, 1},
+      {"tiny", 8, 2},
+      {"odd", 1, 1},
+      {"odd", 2, 2},
+      {"odd", 2, 3},
+      {"tied", 1, 1},
+      {"tied", 1, 2},
+      {"micro", 4, 2, 1097},
+      {"tied", 1, 2, 1001},
       {"tiny", 8, 1, 2039},
   };
   for (const auto& c : kCases) {

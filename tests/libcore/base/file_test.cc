@@ -1,8 +1,9 @@
 #include "libcore/base/file.h"
 
-#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <gtest/gtest.h>
 
 #include "libcore/base/hash.h"
 #include "libcore/base/thread_pool.h"
@@ -40,8 +41,10 @@ TEST(File, SlicesDoNotReachPastTheirEnd) {
   std::string out(4, ' ');
   ASSERT_TRUE(slice->ReadAt(0, std::as_writable_bytes(std::span(out))).ok());
   EXPECT_EQ(out, "2345");
-  EXPECT_EQ(slice->ReadAt(1, std::as_writable_bytes(std::span(out))).code(), StatusCode::kCorruption);
-  EXPECT_EQ(slice->ReadAt(-1, std::as_writable_bytes(std::span(out))).code(), StatusCode::kCorruption);
+  EXPECT_EQ(slice->ReadAt(1, std::as_writable_bytes(std::span(out))).code(),
+            StatusCode::kCorruption);
+  EXPECT_EQ(slice->ReadAt(-1, std::as_writable_bytes(std::span(out))).code(),
+            StatusCode::kCorruption);
 }
 
 TEST(File, ReadAllRefusesWhatIsLargerThanExpected) {

@@ -1,8 +1,8 @@
 #include "libcore/base/value.h"
 
-#include <gtest/gtest.h>
-
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "libcore/base/format.h"
 #include "libcore/base/json.h"
@@ -12,13 +12,15 @@ namespace nemo {
 namespace {
 
 TEST(Json, KeepsKeyOrderAndNumberKinds) {
-  const auto value = ParseJson(R"({"b": 1, "a": [2.5, null, true, "x"], "big": 9223372036854775807})");
+  const auto value =
+      ParseJson(R"({"b": 1, "a": [2.5, null, true, "x"], "big": 9223372036854775807})");
   ASSERT_TRUE(value) << value.error().message();
   EXPECT_EQ(ToJson(*value), R"({"b":1,"a":[2.5,null,true,"x"],"big":9223372036854775807})");
 }
 
 TEST(Json, RefusesWhatIsNotOneDocument) {
-  for (const char* text : {"", "{", "[1,]", "{\"a\":1} x", "{\"a\":1,\"a\":2}", "nul", "\"\xff\"", "'a'", "[1"}) {
+  for (const char* text :
+       {"", "{", "[1,]", "{\"a\":1} x", "{\"a\":1,\"a\":2}", "nul", "\"\xff\"", "'a'", "[1"}) {
     EXPECT_EQ(ParseJson(text).error().code(), StatusCode::kCorruption) << text;
   }
   EXPECT_EQ(ParseJson(std::string(100000, '[')).error().code(), StatusCode::kCorruption);

@@ -1,10 +1,10 @@
 #include "libcore/convert/convert.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstring>
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "libcore/base/hash.h"
 #include "libcore/convert/blocks.h"
@@ -58,7 +58,8 @@ std::shared_ptr<CanonicalSource> RandomModel(const ModelConfig& config, unsigned
 
 std::vector<TensorSpec> SpecsOf(const ModelConfig& config) {
   std::vector<TensorSpec> specs;
-  for (const LogicalTensor& tensor : *LogicalTensors(config)) specs.push_back({tensor.name, DType::kBF16, tensor.shape});
+  for (const LogicalTensor& tensor : *LogicalTensors(config))
+    specs.push_back({tensor.name, DType::kBF16, tensor.shape});
   return specs;
 }
 
@@ -69,7 +70,8 @@ TEST(Convert, WritesTheSameBitsWhateverTheBlocksAndJobs) {
   MemoryTarget first;
   ASSERT_TRUE(Convert(*source, *plan, first, {}, {}, NullProgress()));
   EXPECT_TRUE(first.finished);
-  for (const ConvertOptions& options : {ConvertOptions{3, 1}, ConvertOptions{2, 40}, ConvertOptions{1, 1 << 20}}) {
+  for (const ConvertOptions& options :
+       {ConvertOptions{3, 1}, ConvertOptions{2, 40}, ConvertOptions{1, 1 << 20}}) {
     MemoryTarget again;
     const auto report = Convert(*source, *plan, again, {}, options, NullProgress());
     ASSERT_TRUE(report) << report.error().message();
@@ -85,7 +87,8 @@ TEST(Convert, WritesTheSameBitsWhateverTheBlocksAndJobs) {
 TEST(Convert, WhatIsWrittenIsTheModelAgain) {
   const auto source = RandomModel(Small(), 2);
   for (const ParallelLayout& layout :
-       {ParallelLayout{1, 1}, ParallelLayout{2, 2}, ParallelLayout{4, 1}, ParallelLayout{.tp_size = 4, .kv_duplicate = true}}) {
+       {ParallelLayout{1, 1}, ParallelLayout{2, 2}, ParallelLayout{4, 1},
+        ParallelLayout{.tp_size = 4, .kv_duplicate = true}}) {
     const auto plan = PlanShards(Small(), source->specs(), layout, {});
     ASSERT_TRUE(plan) << plan.error().message();
     MemoryTarget target;
@@ -96,7 +99,8 @@ TEST(Convert, WhatIsWrittenIsTheModelAgain) {
     EXPECT_TRUE(comparison->equal()) << ToString(layout);
     // Rows beyond the vocabulary are zeros, whatever junk the source had there.
     const auto embedding = ReadTensorOrDie(*written, kEmbeddingName);
-    EXPECT_TRUE(std::all_of(embedding.begin() + 20 * 8 * 2, embedding.end(), [](std::byte b) { return b == std::byte{0}; }));
+    EXPECT_TRUE(std::all_of(embedding.begin() + 20 * 8 * 2, embedding.end(),
+                            [](std::byte b) { return b == std::byte{0}; }));
   }
 }
 
@@ -122,7 +126,8 @@ std::shared_ptr<CanonicalSource> Widened(const CanonicalSource& model, float ext
 
 TEST(Convert, CastsWiderWeightsToBF16) {
   const auto narrow = RandomModel(Small(), 6);
-  // Far less than half a unit in the last place of any element but zero: the cast takes it away again.
+  // Far less than half a unit in the last place of any element but zero: the cast takes it away
+  // again.
   const auto wide = Widened(*narrow, 1e-12f);
   const auto plan = PlanShards(Small(), wide->specs(), {.tp_size = 2}, {});
   ASSERT_TRUE(plan) << plan.error().message();
@@ -131,7 +136,8 @@ TEST(Convert, CastsWiderWeightsToBF16) {
   const auto report = Convert(*wide, *plan, target, {}, {1, 100}, NullProgress());
   ASSERT_TRUE(report) << report.error().message();
   const auto written = target.Read(*plan, SpecsOf(plan->config));
-  for (const auto& [other, equal] : {std::pair{narrow, true}, {wide, true}, {Widened(*narrow, 2.0f), false}}) {
+  for (const auto& [other, equal] :
+       {std::pair{narrow, true}, {wide, true}, {Widened(*narrow, 2.0f), false}}) {
     const auto comparison = Compare(*written, plan->config, *other, Small(), 2, NullProgress());
     ASSERT_TRUE(comparison) << comparison.error().message();
     EXPECT_EQ(comparison->equal(), equal);
@@ -207,7 +213,8 @@ TEST(Convert, StopsAndClearsUpWhenTheSourceFails) {
       return MemorySource::Read(name, box, out);
     }
   } source;
-  for (const TensorSpec& spec : SpecsOf(Small())) source.Add(spec, std::vector<std::byte>(static_cast<size_t>(spec.size_bytes())));
+  for (const TensorSpec& spec : SpecsOf(Small()))
+    source.Add(spec, std::vector<std::byte>(static_cast<size_t>(spec.size_bytes())));
   const auto plan = PlanShards(Small(), source.specs(), {.tp_size = 2}, {});
   MemoryTarget target;
   const auto report = Convert(source, *plan, target, {}, {2}, NullProgress());
@@ -218,7 +225,8 @@ TEST(Convert, StopsAndClearsUpWhenTheSourceFails) {
 }
 
 /// A model as it is, and with one element of one tensor replaced.
-std::shared_ptr<CanonicalSource> WithElement(const CanonicalSource& source, const std::string& name, int64_t at, BF16 value) {
+std::shared_ptr<CanonicalSource> WithElement(const CanonicalSource& source, const std::string& name,
+                                             int64_t at, BF16 value) {
   auto stored = std::make_shared<MemorySource>();
   NameMap map;
   for (const TensorSpec& spec : source.specs()) {
@@ -227,7 +235,8 @@ std::shared_ptr<CanonicalSource> WithElement(const CanonicalSource& source, cons
     stored->Add(spec, std::move(data));
     map.Add(spec.name, {Box::Whole(spec.shape), 0, spec.name, Box::Whole(spec.shape)});
   }
-  return *CanonicalSource::Create({source.specs().begin(), source.specs().end()}, std::move(map), {stored});
+  return *CanonicalSource::Create({source.specs().begin(), source.specs().end()}, std::move(map),
+                                  {stored});
 }
 
 TEST(Compare, NamesTensorIndexValuesAndUlp) {
@@ -256,14 +265,16 @@ TEST(Compare, SeesReplicasThatDifferAndSignsOfZero) {
   target.files["tp_rank_01_pp_rank_000"].data["decoder.final_layernorm.bias"][6] ^= std::byte{1};
   const auto written = target.Read(*plan, SpecsOf(plan->config));
   for (const bool swapped : {false, true}) {
-    const auto comparison = swapped ? Compare(*written, plan->config, *source, Small(), 1, NullProgress())
-                                    : Compare(*source, Small(), *written, plan->config, 1, NullProgress());
+    const auto comparison =
+        swapped ? Compare(*written, plan->config, *source, Small(), 1, NullProgress())
+                : Compare(*source, Small(), *written, plan->config, 1, NullProgress());
     ASSERT_EQ(comparison->different.size(), 1u);
     EXPECT_EQ(comparison->different.front().name, "decoder.final_layernorm.bias");
     EXPECT_EQ(comparison->different.front().index, std::vector<int64_t>{3});
   }
   const std::string name = "decoder.final_layernorm.weight";
-  const auto plus = WithElement(*source, name, 0, 0x0000), minus = WithElement(*source, name, 0, 0x8000);
+  const auto plus = WithElement(*source, name, 0, 0x0000),
+             minus = WithElement(*source, name, 0, 0x8000);
   EXPECT_EQ(Compare(*plus, Small(), *minus, Small(), 1, NullProgress())->different.size(), 1u);
 }
 
@@ -272,17 +283,21 @@ TEST(CheckValues, FindsNaNInfinityAndDeadRowsButNotPadding) {
   const auto source = RandomModel(Small(), 5);
   const auto codes = [](const CanonicalSource& model) {
     std::vector<std::string> found;
-    for (const Problem& p : *CheckValues(model, Small(), 2, NullProgress())) found.push_back(p.code);
+    for (const Problem& p : *CheckValues(model, Small(), 2, NullProgress()))
+      found.push_back(p.code);
     return found;
   };
   EXPECT_TRUE(codes(*source).empty());
-  const auto problems = CheckValues(*WithElement(*source, name, 17, 0x7fc0), Small(), 2, NullProgress());
+  const auto problems =
+      CheckValues(*WithElement(*source, name, 17, 0x7fc0), Small(), 2, NullProgress());
   ASSERT_EQ(problems->size(), 1u);
   EXPECT_EQ(problems->front().code, "nan");
   EXPECT_TRUE(problems->front().fatal);
-  EXPECT_NE(problems->front().where.find(name + "[2, 1]"), std::string::npos) << problems->front().where;
+  EXPECT_NE(problems->front().where.find(name + "[2, 1]"), std::string::npos)
+      << problems->front().where;
   EXPECT_EQ(codes(*WithElement(*source, name, 17, 0xff80)), std::vector<std::string>{"inf"});
-  EXPECT_EQ(codes(*WithElement(*source, name, 17, BF16FromFloat(1e6f))), std::vector<std::string>{"range"});
+  EXPECT_EQ(codes(*WithElement(*source, name, 17, BF16FromFloat(1e6f))),
+            std::vector<std::string>{"range"});
   auto dead = source;
   for (int64_t i = 8; i < 16; ++i) dead = WithElement(*dead, name, i, 0);
   EXPECT_EQ(codes(*dead), std::vector<std::string>{"constant_rows"});

@@ -1,4 +1,5 @@
-// A Target and its sinks in memory: the second implementation of both, and a way to look at every byte.
+// A Target and its sinks in memory: the second implementation of both, and a way to look at every
+// byte.
 #pragma once
 
 #include <map>
@@ -62,14 +63,16 @@ class MemoryTarget : public Target {
     const std::lock_guard<std::mutex> lock(mutex_);
     return std::unique_ptr<TensorSink>(std::make_unique<MemorySink>(files[file.stem]));
   }
-  Status Finish(const Plan& plan, const Attachments&, const std::vector<WrittenFile>& written) override {
+  Status Finish(const Plan& plan, const Attachments&,
+                const std::vector<WrittenFile>& written) override {
     finished = written.size() == plan.files.size();
     return OkStatus();
   }
   void Abandon() override { abandoned = true; }
 
   /// What was written, seen under its canonical names again.
-  std::shared_ptr<CanonicalSource> Read(const Plan& plan, const std::vector<TensorSpec>& specs) const {
+  std::shared_ptr<CanonicalSource> Read(const Plan& plan,
+                                        const std::vector<TensorSpec>& specs) const {
     std::vector<std::shared_ptr<const TensorSource>> sources;
     NameMap map;
     for (size_t i = 0; i < plan.files.size(); ++i) {
@@ -78,7 +81,8 @@ class MemoryTarget : public Target {
         const TensorSpec& spec = planned.tensor.spec;
         source->Add(spec, files.at(plan.files[i].stem).data.at(spec.name));
         for (const ShardPart& part : planned.parts) {
-          map.Add(planned.canonical_name, {part.canonical, static_cast<int>(i), spec.name, part.local});
+          map.Add(planned.canonical_name,
+                  {part.canonical, static_cast<int>(i), spec.name, part.local});
         }
       }
       sources.push_back(std::move(source));

@@ -38,14 +38,16 @@ TEST(Capacity, GivesTheFiguresOfThe340BOnRealMachines) {
 TEST(Capacity, SaysWhenTheWeightsDoNotFit) {
   const auto all = LayoutCapacities(Nemotron340B(), {8, 80'000'000'000, 3.35e12});
   ASSERT_TRUE(all);
-  for (const LayoutCapacity& capacity : *all) EXPECT_FALSE(capacity.fits()) << ToString(capacity.layout);
+  for (const LayoutCapacity& capacity : *all)
+    EXPECT_FALSE(capacity.fits()) << ToString(capacity.layout);
 }
 
 TEST(Capacity, KeepsTensorRanksInsideANodeAndStagesEven) {
   const auto all = LayoutCapacities(Nemotron340B(), {32, 80'000'000'000, 3.35e12});
   ASSERT_TRUE(all);
   std::vector<std::pair<int64_t, int64_t>> found;
-  for (const LayoutCapacity& capacity : *all) found.emplace_back(capacity.layout.tp_size, capacity.layout.pp_size);
+  for (const LayoutCapacity& capacity : *all)
+    found.emplace_back(capacity.layout.tp_size, capacity.layout.pp_size);
   EXPECT_EQ(found, (std::vector<std::pair<int64_t, int64_t>>{{1, 32}, {2, 16}, {4, 8}, {8, 4}}));
   EXPECT_FALSE(LayoutCapacities(Nemotron340B(), {0, 1, 1}));
 }

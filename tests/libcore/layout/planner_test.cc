@@ -1,11 +1,11 @@
 #include "libcore/layout/planner.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "libcore/base/format.h"
 #include "libcore/model/architecture.h"
@@ -37,10 +37,10 @@ std::vector<TensorSpec> SpecsOf(const ModelConfig& config) {
   return specs;
 }
 
-Result<Plan> PlanFor(const ModelConfig& config, const ParallelLayout& layout, VocabRule vocab = {}) {
+Result<Plan> PlanFor(const ModelConfig& config, const ParallelLayout& layout,
+                     VocabRule vocab = {}) {
   return PlanShards(config, SpecsOf(config), layout, vocab);
 }
-
 
 std::vector<ParallelLayout> LegalLayouts() {
   std::vector<ParallelLayout> layouts;
@@ -56,7 +56,8 @@ std::vector<ParallelLayout> LegalLayouts() {
 /// How often each canonical element is written, and that the moves tile each target tensor.
 void CheckCoverage(const Plan& plan, const ModelConfig& config) {
   std::map<std::string, std::vector<int>> hits;
-  for (const TensorSpec& spec : SpecsOf(config)) hits[spec.name].resize(static_cast<size_t>(NumElements(spec.shape)));
+  for (const TensorSpec& spec : SpecsOf(config))
+    hits[spec.name].resize(static_cast<size_t>(NumElements(spec.shape)));
   for (const PlannedFile& file : plan.files) {
     for (const PlannedTensor& planned : file.tensors) {
       int64_t moved = 0;
@@ -75,7 +76,8 @@ void CheckCoverage(const Plan& plan, const ModelConfig& config) {
         for (int64_t i = 0; i < NumElements(move.source); ++i) {
           const auto index = IndexOf(move.source.extent, i);
           int64_t linear = 0;
-          for (size_t a = 0; a < index.size(); ++a) linear = linear * spec.shape[a] + move.source.offset[a] + index[a];
+          for (size_t a = 0; a < index.size(); ++a)
+            linear = linear * spec.shape[a] + move.source.offset[a] + index[a];
           ++hits[move.source_name][static_cast<size_t>(linear)];
         }
       }
@@ -85,10 +87,12 @@ void CheckCoverage(const Plan& plan, const ModelConfig& config) {
   const int tp = static_cast<int>(plan.layout.tp_size);
   for (const auto& [name, counts] : hits) {
     const bool replicated = name.find("norm") != std::string::npos;
-    const bool duplicated = plan.layout.kv_duplicate && name.find("linear_qkv.weight") != std::string::npos;
+    const bool duplicated =
+        plan.layout.kv_duplicate && name.find("linear_qkv.weight") != std::string::npos;
     const bool vocab = name == kEmbeddingName || name == kOutputLayerName;
     for (size_t i = 0; i < counts.size(); ++i) {
-      const bool padding = vocab && i >= static_cast<size_t>(config.vocab_size * config.hidden_size);
+      const bool padding =
+          vocab && i >= static_cast<size_t>(config.vocab_size * config.hidden_size);
       if (duplicated) {
         ASSERT_GE(counts[i], 1) << name;
       } else {
@@ -114,7 +118,9 @@ TEST(Planner, SplitsQkvBetweenQueryGroups) {
   // Two groups of 4 query heads, a key and a value head: 24 rows each, one group per rank.
   for (const PlannedTensor& planned : plan->files[1].tensors) {
     if (planned.canonical_name != "decoder.layers.0.self_attention.linear_qkv.weight") continue;
-    EXPECT_EQ(planned.moves, (std::vector<Move>{{planned.canonical_name, {{24, 0}, {24, 16}}, Box::Whole({24, 16})}}));
+    EXPECT_EQ(
+        planned.moves,
+        (std::vector<Move>{{planned.canonical_name, {{24, 0}, {24, 16}}, Box::Whole({24, 16})}}));
   }
 }
 
@@ -154,7 +160,8 @@ TEST(Planner, PadsTheVocabularyWithZeroRowsAsMegatronCounts) {
   c.num_query_groups = 96;
   c.ffn_hidden_size = 192;
   c.vocab_size = c.padded_vocab_size = 256000;
-  for (const auto& [tp, rows] : std::map<int64_t, int64_t>{{1, 256000}, {16, 256000}, {32, 258048}, {3, 256128}}) {
+  for (const auto& [tp, rows] :
+       std::map<int64_t, int64_t>{{1, 256000}, {16, 256000}, {32, 258048}, {3, 256128}}) {
     EXPECT_EQ(PlanFor(c, {.tp_size = tp})->config.padded_vocab_size, rows) << tp;
   }
 }
@@ -185,7 +192,8 @@ TEST(Planner, RefusesImpossibleLayoutsAndNamesTheNearest) {
     const char* said;
   };
   const Case cases[] = {
-      {{3, 1}, "num_attention_heads 8 does not divide by it; the nearest size that works is 2 or 4"},
+      {{3, 1},
+       "num_attention_heads 8 does not divide by it; the nearest size that works is 2 or 4"},
       {{16, 1}, "the nearest size that works is 8"},
       {{0, 1}, "expected 1..4096"},
       {{-2, 1}, "expected 1..4096"},
@@ -219,7 +227,8 @@ TEST(Planner, MissingTensorsAndWrongShapesShowBeforeAnythingMoves) {
 }
 
 TEST(Layout, SurvivesTheTripThroughPlainData) {
-  for (const ParallelLayout& layout : LegalLayouts()) EXPECT_EQ(*LayoutFromValue(ToValue(layout)), layout);
+  for (const ParallelLayout& layout : LegalLayouts())
+    EXPECT_EQ(*LayoutFromValue(ToValue(layout)), layout);
 }
 
 }  // namespace

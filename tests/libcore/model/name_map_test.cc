@@ -1,9 +1,9 @@
 #include "libcore/model/name_map.h"
 
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <memory>
+
+#include <gtest/gtest.h>
 
 #include "libcore/model/architecture.h"
 #include "libcore/model/canonical_source.h"
@@ -69,7 +69,8 @@ TEST(NameMap, SaysWhichPartNobodyHolds) {
   map.Add("w", {{{0, 0}, {2, 2}}, 0, "w", Box::Whole({2, 2})});
   const auto source = CanonicalSource::Create({{"w", DType::kBF16, {2, 4}}}, map, {stored});
   EXPECT_EQ(source.error().code(), StatusCode::kCorruption);
-  EXPECT_NE(source.error().message().find("[0:2, 2:4]"), std::string::npos) << source.error().message();
+  EXPECT_NE(source.error().message().find("[0:2, 2:4]"), std::string::npos)
+      << source.error().message();
 }
 
 TEST(NameMap, RefusesAnotherDtypeOrAMissingTensor) {
@@ -85,7 +86,8 @@ TEST(NameMap, RefusesAnotherDtypeOrAMissingTensor) {
 }
 
 TEST(Architecture, The340BHas772TensorsAnd341BillionParameters) {
-  // 772: what llama.cpp printed for the real weights; 341,029,195,776 parameters by the published sizes.
+  // 772: what llama.cpp printed for the real weights; 341,029,195,776 parameters by the published
+  // sizes.
   const auto tensors = LogicalTensors(Nemotron340B());
   ASSERT_TRUE(tensors) << tensors.error().message();
   EXPECT_EQ(tensors->size(), 772u);
@@ -114,7 +116,8 @@ TEST(Architecture, ConfigsThatCannotBeAreRefusedByField) {
     c.spoil(config);
     const auto tensors = LogicalTensors(config);
     ASSERT_FALSE(tensors) << c.named;
-    EXPECT_NE(tensors.error().message().find(c.named), std::string::npos) << tensors.error().message();
+    EXPECT_NE(tensors.error().message().find(c.named), std::string::npos)
+        << tensors.error().message();
   }
 }
 

@@ -1,9 +1,9 @@
 #include "libcore/tensor/box.h"
 
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "libcore/tensor/cast.h"
 #include "libcore/tensor/dense.h"
@@ -45,7 +45,8 @@ std::vector<uint16_t> Naive(const Shape& shape, const Box& box) {
   for (int64_t i = 0; i < NumElements(box); ++i) {
     const auto index = IndexOf(box.extent, i);
     int64_t linear = 0;
-    for (size_t axis = 0; axis < shape.size(); ++axis) linear = linear * shape[axis] + box.offset[axis] + index[axis];
+    for (size_t axis = 0; axis < shape.size(); ++axis)
+      linear = linear * shape[axis] + box.offset[axis] + index[axis];
     out.push_back(static_cast<uint16_t>(linear));
   }
   return out;
