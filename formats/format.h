@@ -38,6 +38,8 @@ struct PlanOptions {
   ParallelLayout layout;
   std::optional<VocabRule> vocab;           ///< nullopt: what suits the format
   int64_t max_shard_bytes = 5'000'000'000;  ///< tensors of one file, where ranks do not decide
+  std::string container;                    ///< of the files, where there is a choice
+  bool archive = false;                     ///< one archive instead of a directory
 };
 
 /// What a target leaves to choose. Tools refuse the flags that mean nothing to it.
@@ -50,7 +52,11 @@ struct TargetTraits {
 
 struct TargetOptions {
   std::string container = "hdf5";
-  bool force = false;  ///< replace what stands at the destination
+  bool force = false;      ///< replace what stands at the destination
+  bool resume = false;     ///< go on in what a stopped run left there
+  bool archive = false;    ///< one archive instead of a directory
+  int64_t zstd_level = 0;  ///< 0: not compressed
+  Attachments attachments;
 };
 
 struct Format {

@@ -110,60 +110,63 @@ Result<int64_t> Allocate(hid_t file, const TensorSpec& spec) {
   return static_cast<int64_t>(offset);
 }
 
-class Sink : public PlacedSink {
- public:
-  using PlacedSink::PlacedSink;
+/// Closing writes what the library still held back: a full disk shows here.
+Status Close(Handle& file, const std::string& path) {
+  return file.Reset() ? OkStatus() : LibraryError(StatusCode::kIo, path);
+}
 
- protected:
-  Result<Placement> WriteIndex(const std::vector<SinkTensor>& tensors) override;
-  Status WriteChecksums(const std::vector<SinkTensor>& tensors,
-                        const std::map<std::string, std::string>& checksums) override;
-
- private:
-  Status CreateDatasets(const std::vector<SinkTensor>& tensors);
-  Result<std::vector<int64_t>> AllocateDatasets(const std::vector<SinkTensor>& tensors);
-  /// Closing writes what the library still held back: a full disk shows here.
-  Status Close(Handle& file) {
-    return file.Reset() ? OkStatus() : LibraryError(StatusCode::kIo, temporary_path());
-  }
-};
-
-Status Sink::CreateDatasets(const std::vector<SinkTensor>& tensors) {
+Status CreateDatasets(const std::string& path, const std::vector<SinkTensor>& tensors,
+                      const std::string& checksum) {
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation.get(), false);
   const Handle access = FileAccess(/*data_alignment=*/1);
-  Handle file(H5Fcreate(temporary_path().c_str(), H5F_ACC_TRUNC, creation.get(), access.get()),
-              H5Fclose);
-  if (!file.ok()) return LibraryError(StatusCode::kIo, temporary_path());
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose);
+  if (!file.ok()) return LibraryError(StatusCode::kIo, path);
   const Handle dataset_creation = DatasetCreation();
   for (const SinkTensor& tensor : tensors) {
-    NEMO_RETURN_IF_ERROR(CreateDataset(file.get(), dataset_creation.get(), tensor, NoChecksum()));
+    NEMO_RETURN_IF_ERROR(CreateDataset(file.get(), dataset_creation.get(), tensor, checksum));
   }
-  return Close(file);
+  return Close(file, path);
 }
 
-Result<std::vector<int64_t>> Sink::AllocateDatasets(const std::vector<SinkTensor>& tensors) {
+Result<std::vector<int64_t>> AllocateDatasets(const std::string& path,
+                                              const std::vector<SinkTensor>& tensors) {
   const Handle access = FileAccess(kDataAlignment);
-  Handle file(H5Fopen(temporary_path().c_str(), H5F_ACC_RDWR, access.get()), H5Fclose);
-  if (!file.ok()) return LibraryError(StatusCode::kIo, temporary_path());
+  Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, access.get()), H5Fclose);
+  if (!file.ok()) return LibraryError(StatusCode::kIo, path);
   std::vector<int64_t> offsets;
   for (const SinkTensor& tensor : tensors) {
     NEMO_ASSIGN_OR_RETURN(const int64_t offset, Allocate(file.get(), tensor.spec));
     offsets.push_back(offset);
   }
-  NEMO_RETURN_IF_ERROR(Close(file));
+  NEMO_RETURN_IF_ERROR(Close(file, path));
   return offsets;
 }
 
-Result<PlacedSink::Placement> Sink::WriteIndex(const std::vector<SinkTensor>& tensors) {
+class Sink : public PlacedSink {
+ public:
+  using PlacedSink::PlacedSink;
+
+ protected:
+  Result<Placement> WriteIndex(const std::string& path,
+                               const std::vector<SinkTensor>& tensors) override;
+  Status WriteChecksums(const std::vector<SinkTensor>& tensors,
+                        const std::map<std::string, std::string>& checksums) override;
+
+ private:
+};
+
+Result<PlacedSink::Placement> Sink::WriteIndex(const std::string& index_path,
+                                               const std::vector<SinkTensor>& tensors) {
   for (const SinkTensor& tensor : tensors) {
     if (const Status status = CheckExpressible(tensor.spec); !status.ok()) return status.At(path());
   }
   Placement placement;
   const LibraryLock lock;
-  if (const Status status = CreateDatasets(tensors); !status.ok()) return status.At(path());
-  NEMO_ASSIGN_OR_RETURN(placement.offsets, AllocateDatasets(tensors));
-  NEMO_ASSIGN_OR_RETURN(const auto written, nemo::OpenFile(temporary_path()));
+  if (const Status status = CreateDatasets(index_path, tensors, NoChecksum()); !status.ok())
+    return status.At(path());
+  NEMO_ASSIGN_OR_RETURN(placement.offsets, AllocateDatasets(index_path, tensors));
+  NEMO_ASSIGN_OR_RETURN(const auto written, nemo::OpenFile(index_path));
   placement.size_bytes = written->size_bytes();
   return placement;
 }
@@ -186,7 +189,7 @@ Status Sink::WriteChecksums(const std::vector<SinkTensor>& tensors,
       return LibraryError(StatusCode::kIo, Format("{}: checksum of {}", temporary_path(), name));
     }
   }
-  return Close(file);
+  return Close(file, temporary_path());
 }
 
 }  // namespace

@@ -33,38 +33,38 @@ Result<SpecialIds> IdsOf(const std::string& tokenizer_model) {
 
 class HfTarget : public Target {
  public:
-  explicit HfTarget(OutputDirectory output) : output_(std::move(output)) {}
+  HfTarget(OutputDirectory output, Attachments attachments)
+      : output_(std::move(output)), attachments_(std::move(attachments)) {}
 
   Result<std::unique_ptr<TensorSink>> OpenFile(const PlannedFile& file) override {
     return safetensors::CreateSinkWith(output_.PathOf(file.stem + std::string(kExtension)),
                                        safetensors::kReferenceSink);
   }
-  Status Finish(const Plan& plan, const Attachments& attachments,
-                const std::vector<WrittenFile>& written) override;
+  Status Finish(const Plan& plan, const std::vector<WrittenFile>& written) override;
   void Abandon() override { output_.Abandon(); }
 
  private:
   Status Write(std::string_view name, const std::string& bytes) {
     return WriteFileAtomically(output_.PathOf(name), bytes);
   }
-  Status WriteConfigs(const Plan& plan, const Attachments& attachments);
+  Status WriteConfigs(const Plan& plan);
 
   OutputDirectory output_;
+  Attachments attachments_;
 };
 
-Status HfTarget::WriteConfigs(const Plan& plan, const Attachments& attachments) {
-  NEMO_ASSIGN_OR_RETURN(const SpecialIds ids, IdsOf(attachments.tokenizer_model));
+Status HfTarget::WriteConfigs(const Plan& plan) {
+  NEMO_ASSIGN_OR_RETURN(const SpecialIds ids, IdsOf(attachments_.tokenizer_model));
   const DType dtype = plan.files.front().tensors.front().tensor.spec.dtype;
   NEMO_ASSIGN_OR_RETURN(const Value config, ConfigValue(plan.config, dtype, ids));
   NEMO_RETURN_IF_ERROR(Write(kConfigName, ToJson(config, 2) + "\n"));
-  if (attachments.tokenizer_model.empty()) return OkStatus();
+  if (attachments_.tokenizer_model.empty()) return OkStatus();
   NEMO_RETURN_IF_ERROR(Write(kGenerationConfigName, ToJson(GenerationConfigValue(ids), 2) + "\n"));
-  return Write(kTokenizerName, attachments.tokenizer_model);
+  return Write(kTokenizerName, attachments_.tokenizer_model);
 }
 
-Status HfTarget::Finish(const Plan& plan, const Attachments& attachments,
-                        const std::vector<WrittenFile>&) {
-  NEMO_RETURN_IF_ERROR(WriteConfigs(plan, attachments));
+Status HfTarget::Finish(const Plan& plan, const std::vector<WrittenFile>&) {
+  NEMO_RETURN_IF_ERROR(WriteConfigs(plan));
   if (plan.files.size() > 1) NEMO_RETURN_IF_ERROR(Write(kIndexName, IndexText(plan)));
   return output_.Publish();
 }
@@ -74,9 +74,11 @@ Status HfTarget::Finish(const Plan& plan, const Attachments& attachments,
 
 Result<std::unique_ptr<Target>> CreateHfTarget(const std::string& path,
                                                const TargetOptions& options) {
-  NEMO_ASSIGN_OR_RETURN(OutputDirectory output,
-                        OutputDirectory::Create(path, hf::kDirectory, options.force));
-  return std::unique_ptr<Target>(std::make_unique<hf::HfTarget>(std::move(output)));
+  NEMO_ASSIGN_OR_RETURN(
+      OutputDirectory output,
+      OutputDirectory::Create(path, hf::kDirectory, options.force, options.resume));
+  return std::unique_ptr<Target>(
+      std::make_unique<hf::HfTarget>(std::move(output), options.attachments));
 }
 
 }  // namespace nemo

@@ -16,18 +16,18 @@ constexpr OutputKind kShardSet = {"a shard set", IsShardSetFileName, IsRankFileN
 
 class NativeTarget : public Target {
  public:
-  NativeTarget(OutputDirectory output, const Container& container)
-      : output_(std::move(output)), container_(container) {}
+  NativeTarget(OutputDirectory output, Attachments attachments, const Container& container)
+      : output_(std::move(output)), attachments_(std::move(attachments)), container_(container) {}
 
   Result<std::unique_ptr<TensorSink>> OpenFile(const PlannedFile& file) override;
-  Status Finish(const Plan& plan, const Attachments& attachments,
-                const std::vector<WrittenFile>& written) override;
+  Status Finish(const Plan& plan, const std::vector<WrittenFile>& written) override;
   void Abandon() override { output_.Abandon(); }
 
  private:
   Status Attach(Manifest& manifest, std::string_view name, const std::string& bytes);
 
   OutputDirectory output_;
+  Attachments attachments_;
   const Container& container_;
 };
 
@@ -43,13 +43,12 @@ Status NativeTarget::Attach(Manifest& manifest, std::string_view name, const std
   return WriteFileAtomically(output_.PathOf(name), bytes);
 }
 
-Status NativeTarget::Finish(const Plan& plan, const Attachments& attachments,
-                            const std::vector<WrittenFile>& written) {
+Status NativeTarget::Finish(const Plan& plan, const std::vector<WrittenFile>& written) {
   NEMO_ASSIGN_OR_RETURN(Manifest manifest, ManifestOf(plan, container_.extension, written));
-  manifest.source = attachments.source;
+  manifest.source = attachments_.source;
   manifest.container = std::string(container_.name);
-  NEMO_RETURN_IF_ERROR(Attach(manifest, kModelConfigName, attachments.model_config_yaml));
-  NEMO_RETURN_IF_ERROR(Attach(manifest, kTokenizerName, attachments.tokenizer_model));
+  NEMO_RETURN_IF_ERROR(Attach(manifest, kModelConfigName, attachments_.model_config_yaml));
+  NEMO_RETURN_IF_ERROR(Attach(manifest, kTokenizerName, attachments_.tokenizer_model));
   NEMO_RETURN_IF_ERROR(WriteFileAtomically(output_.PathOf(kManifestName), ToJsonText(manifest)));
   return output_.Publish();
 }
@@ -66,10 +65,11 @@ Result<std::unique_ptr<Target>> CreateNativeTarget(const std::string& path,
                                                    const TargetOptions& options) {
   NEMO_ASSIGN_OR_RETURN(const native::Container* container,
                         native::FindContainer(options.container));
-  NEMO_ASSIGN_OR_RETURN(OutputDirectory output,
-                        OutputDirectory::Create(path, native::kShardSet, options.force));
+  NEMO_ASSIGN_OR_RETURN(
+      OutputDirectory output,
+      OutputDirectory::Create(path, native::kShardSet, options.force, options.resume));
   return std::unique_ptr<Target>(
-      std::make_unique<native::NativeTarget>(std::move(output), *container));
+      std::make_unique<native::NativeTarget>(std::move(output), options.attachments, *container));
 }
 
 }  // namespace nemo

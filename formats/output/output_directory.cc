@@ -62,7 +62,7 @@ OutputDirectory::OutputDirectory(std::string path, const OutputKind& kind, bool 
     : path_(std::move(path)), partial_(path_ + ".partial"), kind_(kind), force_(force) {}
 
 Result<OutputDirectory> OutputDirectory::Create(const std::string& path, const OutputKind& kind,
-                                                bool force) {
+                                                bool force, bool resume) {
   const std::string name = BaseName(path);
   if (name.empty() || name == "." || name == ".." || name == "/") {
     return InvalidArgument(Format("'{}' cannot be given to a new directory; name one", path));
@@ -73,7 +73,7 @@ Result<OutputDirectory> OutputDirectory::Create(const std::string& path, const O
   if (KindOf(output.partial_) != PathKind::kAbsent) {
     NEMO_RETURN_IF_ERROR(CheckLeftover(output.partial_, kind));
   }
-  NEMO_RETURN_IF_ERROR(RemoveAll(output.partial_));
+  if (!resume) NEMO_RETURN_IF_ERROR(RemoveAll(output.partial_));
   NEMO_RETURN_IF_ERROR(CreateDirectories(output.partial_));
   return output;
 }

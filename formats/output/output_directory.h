@@ -22,11 +22,12 @@ struct OutputKind {
 
 class OutputDirectory {
  public:
-  /// Makes `path`.partial, clearing what an earlier run left there. kInvalidArgument: something
+  /// Makes `path`.partial, clearing what an earlier run left there unless it is to be resumed.
+  /// kInvalidArgument: something
   /// stands at `path` and force is off, or it is not of `kind`; or `path` is no name for a
   /// directory. kIo: the disk.
-  static Result<OutputDirectory> Create(const std::string& path, const OutputKind& kind,
-                                        bool force);
+  static Result<OutputDirectory> Create(const std::string& path, const OutputKind& kind, bool force,
+                                        bool resume);
 
   /// Where file `name` grows.
   std::string PathOf(std::string_view name) const;

@@ -68,7 +68,8 @@ class Sink : public PlacedSink {
   Sink(const std::string& path, const SinkOptions& options) : PlacedSink(path), options_(options) {}
 
  protected:
-  Result<Placement> WriteIndex(const std::vector<SinkTensor>& tensors) override;
+  Result<Placement> WriteIndex(const std::string& path,
+                               const std::vector<SinkTensor>& tensors) override;
   Status WriteChecksums(const std::vector<SinkTensor>& tensors,
                         const Checksums& checksums) override;
 
@@ -111,7 +112,8 @@ std::string Sink::HeaderText(const std::vector<SinkTensor>& tensors,
   return text + json;
 }
 
-Result<PlacedSink::Placement> Sink::WriteIndex(const std::vector<SinkTensor>& tensors) {
+Result<PlacedSink::Placement> Sink::WriteIndex(const std::string& index_path,
+                                               const std::vector<SinkTensor>& tensors) {
   for (const SinkTensor& tensor : tensors) {
     if (tensor.spec.name == kMetadataKey || tensor.spec.name == kFormatKey) {
       return InvalidArgument(Format("{}: a safetensors file cannot hold a tensor called '{}'",
@@ -121,7 +123,7 @@ Result<PlacedSink::Placement> Sink::WriteIndex(const std::vector<SinkTensor>& te
   order_ = ChooseOrder(tensors, options_.sort_by_name);
   offsets_ = OffsetsInOrder(tensors, order_);
   const std::string header = HeaderText(tensors, {});
-  NEMO_ASSIGN_OR_RETURN(const auto file, OpenForWrite(temporary_path(), /*truncate=*/true));
+  NEMO_ASSIGN_OR_RETURN(const auto file, OpenForWrite(index_path, /*truncate=*/true));
   NEMO_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(header))));
   Placement placement;
   placement.offsets = offsets_;

@@ -36,17 +36,17 @@ constexpr OutputKind kDirectory = {"a TensorRT-LLM checkpoint", IsOwnName, IsRan
 
 class TrtLlmTarget : public Target {
  public:
-  explicit TrtLlmTarget(OutputDirectory output) : output_(std::move(output)) {}
+  TrtLlmTarget(OutputDirectory output, Attachments attachments)
+      : output_(std::move(output)), attachments_(std::move(attachments)) {}
 
   Result<std::unique_ptr<TensorSink>> OpenFile(const PlannedFile& file) override {
     return safetensors::CreateSinkWith(output_.PathOf(file.stem + std::string(kExtension)),
                                        safetensors::kReferenceSink);
   }
-  Status Finish(const Plan& plan, const Attachments& attachments,
-                const std::vector<WrittenFile>&) override {
+  Status Finish(const Plan& plan, const std::vector<WrittenFile>&) override {
     NEMO_RETURN_IF_ERROR(Write(kConfigName, ToJson(ConfigValue(plan), 2) + "\n"));
-    if (!attachments.tokenizer_model.empty()) {
-      NEMO_RETURN_IF_ERROR(Write(kTokenizerName, attachments.tokenizer_model));
+    if (!attachments_.tokenizer_model.empty()) {
+      NEMO_RETURN_IF_ERROR(Write(kTokenizerName, attachments_.tokenizer_model));
     }
     return output_.Publish();
   }
@@ -58,6 +58,7 @@ class TrtLlmTarget : public Target {
   }
 
   OutputDirectory output_;
+  Attachments attachments_;
 };
 
 }  // namespace
@@ -77,9 +78,11 @@ Result<Checkpoint> OpenTrtLlm(const std::string& path) {
 
 Result<std::unique_ptr<Target>> CreateTrtLlmTarget(const std::string& path,
                                                    const TargetOptions& options) {
-  NEMO_ASSIGN_OR_RETURN(OutputDirectory output,
-                        OutputDirectory::Create(path, trtllm::kDirectory, options.force));
-  return std::unique_ptr<Target>(std::make_unique<trtllm::TrtLlmTarget>(std::move(output)));
+  NEMO_ASSIGN_OR_RETURN(
+      OutputDirectory output,
+      OutputDirectory::Create(path, trtllm::kDirectory, options.force, options.resume));
+  return std::unique_ptr<Target>(
+      std::make_unique<trtllm::TrtLlmTarget>(std::move(output), options.attachments));
 }
 
 }  // namespace nemo

@@ -29,6 +29,25 @@ class Descriptor {
   int fd_;
 };
 
+/// Fills `out` from `fd`. kCorruption: the file ends before.
+Status ReadFully(int fd, const std::string& name, int64_t offset_bytes, std::span<std::byte> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const int64_t at = offset_bytes + static_cast<int64_t>(done);
+    const ssize_t n = ::pread(fd, out.data() + done, out.size() - done, at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoError(errno, Format("{}: read at byte {}", name, offset_bytes));
+    if (n == 0) {
+      return Corruption(
+          Format("{}: the file ends at byte {}, and bytes up to {} are needed; the "
+                 "copy is incomplete",
+                 name, at, offset_bytes + static_cast<int64_t>(out.size())));
+    }
+    done += static_cast<size_t>(n);
+  }
+  return OkStatus();
+}
+
 class PosixFile : public RandomAccessFile {
  public:
   PosixFile(std::string path, int fd, int64_t size)
@@ -37,21 +56,7 @@ class PosixFile : public RandomAccessFile {
   const std::string& name() const override { return name_; }
 
   Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const override {
-    size_t done = 0;
-    while (done < out.size()) {
-      const ssize_t n = ::pread(fd_.get(), out.data() + done, out.size() - done,
-                                offset_bytes + static_cast<int64_t>(done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return ErrnoError(errno, Format("{}: read at byte {}", name_, offset_bytes));
-      if (n == 0) {
-        return Corruption(
-            Format("{}: the file ends at byte {}, and bytes up to {} are needed; "
-                   "the copy is incomplete",
-                   name_, size_bytes_, offset_bytes + static_cast<int64_t>(out.size())));
-      }
-      done += static_cast<size_t>(n);
-    }
-    return OkStatus();
+    return ReadFully(fd_.get(), name_, offset_bytes, out);
   }
 
  private:
@@ -113,6 +118,15 @@ class PosixWritableFile : public WritableFile {
     return OkStatus();
   }
 
+  Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const override {
+    return ReadFully(fd_.get(), path_, offset_bytes, out);
+  }
+
+  Status Truncate(int64_t size_bytes) override {
+    if (::ftruncate(fd_.get(), size_bytes) == 0) return OkStatus();
+    return ErrnoError(errno, Format("{}: setting the size to {}", path_, FormatBytes(size_bytes)));
+  }
+
   Status Preallocate(int64_t size_bytes) override {
     if (size_bytes == 0) return OkStatus();
     if (::fallocate(fd_.get(), 0, 0, size_bytes) == 0) return OkStatus();
@@ -122,10 +136,7 @@ class PosixWritableFile : public WritableFile {
     }
     struct stat info {};
     if (::fstat(fd_.get(), &info) != 0) return ErrnoError(errno, path_);
-    if (info.st_size < size_bytes && ::ftruncate(fd_.get(), size_bytes) != 0) {
-      return ErrnoError(errno, Format("{}: growing to {}", path_, FormatBytes(size_bytes)));
-    }
-    return OkStatus();
+    return info.st_size < size_bytes ? Truncate(size_bytes) : OkStatus();
   }
 
   Status SyncAndClose() override {

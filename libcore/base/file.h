@@ -59,11 +59,15 @@ class FileTree {
 /// links to directories are refused). kNotFound, kIo, kCorruption.
 Result<std::shared_ptr<FileTree>> OpenDirectory(const std::string& path);
 
-/// A file being written under a temporary name. Any thread may WriteAt at once.
+/// A file being written under a temporary name. Any thread may read and write at once.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
   virtual Status WriteAt(int64_t offset_bytes, std::span<const std::byte> data) = 0;
+  /// Reads back what was written. As RandomAccessFile.
+  virtual Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const = 0;
+  /// Cuts off, or adds zeros. kIo.
+  virtual Status Truncate(int64_t size_bytes) = 0;
   /// Reserves the bytes on disk, so that a full disk shows now and not at the end. kIo.
   virtual Status Preallocate(int64_t size_bytes) = 0;
   /// Flushes to stable storage and closes.

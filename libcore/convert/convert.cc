@@ -39,7 +39,7 @@ class TensorJob {
       buffer.assign(static_cast<size_t>(NumElements(block) * SizeOf(spec.dtype)), std::byte{0});
       NEMO_RETURN_IF_ERROR(Fill(block, buffer, read_bytes));
       hasher.Update(buffer);
-      NEMO_RETURN_IF_ERROR(sink_.Write(spec.name, block, buffer));
+      NEMO_RETURN_IF_ERROR(WriteBlock(sink_, spec.name, block, buffer));
       progress.Add(static_cast<int64_t>(buffer.size()));
     }
     return hasher.HexDigest();
@@ -107,12 +107,12 @@ class Run {
       Progress& progress)
       : source_(source), plan_(plan), target_(target), options_(options), progress_(progress) {}
 
-  Result<ConvertReport> Execute(const Attachments& attachments) {
+  Result<ConvertReport> Execute() {
     NEMO_RETURN_IF_ERROR(OpenSinks());
     NEMO_RETURN_IF_ERROR(MoveTensors());
     NEMO_RETURN_IF_ERROR(FinishSinks());
     NEMO_RETURN_IF_ERROR(CheckStop());
-    NEMO_RETURN_IF_ERROR(target_.Finish(plan_, attachments, written_));
+    NEMO_RETURN_IF_ERROR(target_.Finish(plan_, written_));
     ConvertReport report;
     report.num_files = static_cast<int64_t>(plan_.files.size());
     report.num_tensors = static_cast<int64_t>(jobs_.size());
@@ -184,10 +184,9 @@ class Run {
 }  // namespace
 
 Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Target& target,
-                              const Attachments& attachments, const ConvertOptions& options,
-                              Progress& progress) {
+                              const ConvertOptions& options, Progress& progress) {
   progress.Start("converting", plan.size_bytes(), "B");
-  Result<ConvertReport> report = Run(source, plan, target, options, progress).Execute(attachments);
+  Result<ConvertReport> report = Run(source, plan, target, options, progress).Execute();
   progress.Finish();
   if (!report) target.Abandon();
   return report;

@@ -27,7 +27,6 @@ struct ConvertReport {
 /// Runs `plan` from `source` to `target` and finishes it; abandons it on error or when a stop was
 /// asked for (kIo "stopped by signal N").
 Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Target& target,
-                              const Attachments& attachments, const ConvertOptions& options,
-                              Progress& progress);
+                              const ConvertOptions& options, Progress& progress);
 
 }  // namespace nemo

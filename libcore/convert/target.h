@@ -34,8 +34,7 @@ class Target {
   virtual Result<std::unique_ptr<TensorSink>> OpenFile(const PlannedFile& file) = 0;
   /// All files are finished: writes what goes beside them, the manifest last, and gives the
   /// directory its final name. `written` is parallel to plan.files.
-  virtual Status Finish(const Plan& plan, const Attachments& attachments,
-                        const std::vector<WrittenFile>& written) = 0;
+  virtual Status Finish(const Plan& plan, const std::vector<WrittenFile>& written) = 0;
   /// Removes everything this target has written. For errors and stops.
   virtual void Abandon() = 0;
 };

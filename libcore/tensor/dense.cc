@@ -72,14 +72,6 @@ Status ReadBox(const RandomAccessFile& file, int64_t array_offset_bytes, const S
   });
 }
 
-Status WriteBox(WritableFile& file, int64_t array_offset_bytes, const Shape& shape, const Box& box,
-                int64_t item_size, std::span<const std::byte> in) {
-  return ForEachRun(shape, box, item_size, [&](int64_t at, int64_t from, int64_t size) {
-    return file.WriteAt(array_offset_bytes + at,
-                        in.subspan(static_cast<size_t>(from), static_cast<size_t>(size)));
-  });
-}
-
 void CopyBox(const std::byte* from, const Shape& from_shape, const Box& from_box, std::byte* to,
              const Shape& to_shape, const Box& to_box, int64_t item_size) {
   NEMO_CHECK(from_box.extent == to_box.extent && Contains(from_shape, from_box) &&

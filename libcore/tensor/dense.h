@@ -22,10 +22,6 @@ Status ForEachRun(const Shape& shape, const Box& box, int64_t item_size,
 Status ReadBox(const RandomAccessFile& file, int64_t array_offset_bytes, const Shape& shape,
                const Box& box, int64_t item_size, std::span<std::byte> out);
 
-/// Writes dense `in` to `box` of the dense array of `shape` that starts at `array_offset_bytes`.
-Status WriteBox(WritableFile& file, int64_t array_offset_bytes, const Shape& shape, const Box& box,
-                int64_t item_size, std::span<const std::byte> in);
-
 /// Copies `from_box` of dense array `from` to `to_box` of dense array `to`; the boxes have equal
 /// extents.
 void CopyBox(const std::byte* from, const Shape& from_shape, const Box& from_box, std::byte* to,

@@ -20,8 +20,10 @@ class PlacedSink : public TensorSink {
   explicit PlacedSink(std::string path);
 
   Status Declare(std::vector<SinkTensor> tensors) final;
+  Status Resume(std::vector<SinkTensor> tensors) final;
   Result<TensorPlace> PlaceOf(std::string_view name) const final;
   Status Write(std::string_view name, const Box& box, std::span<const std::byte> in) final;
+  Status Recall(std::string_view name, const Box& box, std::span<std::byte> out) final;
   Result<FileSummary> Finish(const std::map<std::string, std::string>& checksums) final;
 
  protected:
@@ -30,12 +32,16 @@ class PlacedSink : public TensorSink {
     std::vector<int64_t> offsets;  ///< parallel to the declared tensors
     int64_t size_bytes = 0;        ///< of the whole file
   };
-  /// Creates temporary_path() with its index, the checksums still zeros. Names are unique and
-  /// shapes sound.
-  virtual Result<Placement> WriteIndex(const std::vector<SinkTensor>& tensors) = 0;
-  /// Puts the checksums into the index without moving a byte of anything else.
+  /// Creates a file at `path` with the index, the checksums still zeros: the same bytes for the
+  /// same declaration. Names are unique and shapes sound.
+  virtual Result<Placement> WriteIndex(const std::string& path,
+                                       const std::vector<SinkTensor>& tensors) = 0;
+  /// Puts the checksums into the index at temporary_path() without moving a byte of anything else.
   virtual Status WriteChecksums(const std::vector<SinkTensor>& tensors,
                                 const std::map<std::string, std::string>& checksums) = 0;
+  /// Sees every byte of data on its way in, or back from an earlier run: `bytes` of the declared
+  /// tensor `tensor` from its byte `offset_bytes` on. Any thread, any order.
+  virtual void Observe(size_t tensor, int64_t offset_bytes, std::span<const std::byte> bytes);
 
   const std::string& path() const { return path_; }
   const std::string& temporary_path() const { return temporary_path_; }
@@ -43,6 +49,13 @@ class PlacedSink : public TensorSink {
   static const std::string& NoChecksum();
 
  private:
+  Status CheckDeclaration(const std::vector<SinkTensor>& tensors);
+  Status Open(std::vector<SinkTensor> tensors, const Placement& placement);
+  Status Graft(const std::string& index_path, const Placement& placement,
+               const std::vector<SinkTensor>& tensors);
+  /// The index of `name`, when `box` and a buffer of `size_bytes` suit it.
+  Result<size_t> Check(std::string_view name, const Box& box, int64_t size_bytes) const;
+
   std::string path_;
   std::string temporary_path_;
   std::vector<SinkTensor> tensors_;

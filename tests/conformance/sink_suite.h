@@ -77,7 +77,7 @@ class SinkSuite : public ::testing::TestWithParam<SinkUnderTest> {
     std::vector<std::byte> data(
         static_cast<size_t>(NumElements(piece.box) * SizeOf(piece.spec.dtype)));
     NEMO_RETURN_IF_ERROR(truth_.Read(piece.spec.name, piece.box, data));
-    return sink.Write(piece.spec.name, piece.box, data);
+    return WriteBlock(sink, piece.spec.name, piece.box, data);
   }
 
   /// The whole sample in one file; what went wrong becomes a test failure.
@@ -121,6 +121,45 @@ TEST_P(SinkSuite, GivesTheSameBytesForAnyOrderOfWrites) {
   WriteSample(dir_ / "first", 1);
   WriteSample(dir_ / "second", 2);
   EXPECT_EQ(ReadFileOrDie(dir_ / "first"), ReadFileOrDie(dir_ / "second"));
+}
+
+TEST_P(SinkSuite, GoesOnWhereAStoppedRunWas) {
+  WriteSample(dir_ / "whole", 1);
+  const std::vector<Piece> pieces = Pieces(5);
+  const size_t half = pieces.size() / 2;
+  {
+    const auto stopped = GetParam().create(dir_ / "file");
+    ASSERT_TRUE(stopped->Declare(Declaration()).ok());
+    for (size_t i = 0; i < half; ++i) ASSERT_TRUE(WritePiece(*stopped, pieces[i]).ok());
+  }
+  const auto sink = GetParam().create(dir_ / "file");
+  ASSERT_TRUE(sink->Resume(Declaration()).ok());
+  for (size_t i = 0; i < half; ++i) {
+    const auto& [spec, box] = pieces[i];
+    std::vector<std::byte> there(static_cast<size_t>(NumElements(box) * SizeOf(spec.dtype)));
+    std::vector<std::byte> wanted(there.size());
+    ASSERT_TRUE(sink->Recall(spec.name, box, there).ok());
+    ASSERT_TRUE(truth_.Read(spec.name, box, wanted).ok());
+    EXPECT_EQ(there, wanted) << spec.name << ToString(box);
+  }
+  for (size_t i = half; i < pieces.size(); ++i) ASSERT_TRUE(WritePiece(*sink, pieces[i]).ok());
+  ASSERT_TRUE(sink->Finish(Checksums()));
+  EXPECT_EQ(ReadFileOrDie(dir_ / "file"), ReadFileOrDie(dir_ / "whole"));
+}
+
+TEST_P(SinkSuite, TakesUpAFinishedFile) {
+  WriteSample(dir_ / "whole", 1);
+  WriteSample(dir_ / "file", 2);
+  const auto sink = GetParam().create(dir_ / "file");
+  ASSERT_TRUE(sink->Resume(Declaration()).ok());
+  EXPECT_EQ(KindOf(dir_ / "file"), PathKind::kAbsent) << "unfinished again until Finish";
+  for (const TensorSpec& spec : specs()) {
+    std::vector<std::byte> there(static_cast<size_t>(spec.size_bytes()));
+    ASSERT_TRUE(sink->Recall(spec.name, Box::Whole(spec.shape), there).ok());
+    EXPECT_EQ(there, ReadTensorOrDie(truth_, spec.name)) << spec.name;
+  }
+  ASSERT_TRUE(sink->Finish(Checksums()));
+  EXPECT_EQ(ReadFileOrDie(dir_ / "file"), ReadFileOrDie(dir_ / "whole"));
 }
 
 TEST_P(SinkSuite, TakesWritesFromManyThreads) {

@@ -151,6 +151,8 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
     prepared.target.container = checkpoint.container;
   }
   prepared.target.force = job.force;
+  prepared.target.attachments = {checkpoint.provenance, checkpoint.model_config_yaml,
+                                 checkpoint.tokenizer_model};
   NEMO_ASSIGN_OR_RETURN(
       prepared.plan, prepared.format->plan(checkpoint.config, checkpoint.source->specs(), options));
   prepared.convert.jobs = job.jobs > 0 ? static_cast<int>(job.jobs) : console.threads();
@@ -233,11 +235,9 @@ Status RunShardJob(const ShardJob& job, const Console& console) {
   const auto start = std::chrono::steady_clock::now();
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Target> target,
                         prepared.format->create(job.destination, prepared.target));
-  const Attachments attachments = {checkpoint.provenance, checkpoint.model_config_yaml,
-                                   checkpoint.tokenizer_model};
   ShardReport report;
   NEMO_ASSIGN_OR_RETURN(report.counts, Convert(*checkpoint.source, prepared.plan, *target,
-                                               attachments, prepared.convert, console.progress()));
+                                               prepared.convert, console.progress()));
   report.source = prepared.SourceSide(job);
   report.target = prepared.TargetSide(job);
   report.vocab = VocabReportOf(checkpoint.config, prepared.plan);

@@ -130,8 +130,8 @@ TEST(HfGolden, SurvivesTheWayThroughAShardSet) {
     PlanOptions options;
     const auto plan = PlanNative(hf.config, hf.source->specs(), options);
     ASSERT_TRUE(plan) << plan.error().message();
-    const auto target = CreateNativeTarget(dir / "set", {});
-    ASSERT_TRUE(Convert(*hf.source, *plan, **target, AttachmentsOf(hf), {}, NullProgress()));
+    const auto target = CreateNativeTarget(dir / "set", {.attachments = AttachmentsOf(hf)});
+    ASSERT_TRUE(Convert(*hf.source, *plan, **target, {}, NullProgress()));
     const auto native = OpenNative(dir / "set");
     ASSERT_TRUE(native) << native.error().message();
     ASSERT_TRUE(

@@ -25,11 +25,11 @@ inline Status WriteHf(const std::string& path, const TensorSource& source,
                       const ModelConfig& config, const PlanOptions& options,
                       const Attachments& attachments = {}) {
   NEMO_ASSIGN_OR_RETURN(const Plan plan, PlanHf(config, source.specs(), options));
-  NEMO_ASSIGN_OR_RETURN(const auto target, CreateHfTarget(path, {}));
+  NEMO_ASSIGN_OR_RETURN(const auto target, CreateHfTarget(path, {.attachments = attachments}));
   ConvertOptions convert;
   convert.jobs = 2;
   convert.block_bytes = 1000;
-  return Convert(source, plan, *target, attachments, convert, NullProgress()).error();
+  return Convert(source, plan, *target, convert, NullProgress()).error();
 }
 
 /// Expects every bit of both to agree.

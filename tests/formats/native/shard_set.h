@@ -48,16 +48,17 @@ inline Attachments SmallAttachments() {
 /// Writes `source` to `path`; vocabulary rows are kept as they are.
 inline Status WriteShardSet(const std::string& path, const TensorSource& source,
                             const ModelConfig& config, const ParallelLayout& layout,
-                            const TargetOptions& options,
+                            TargetOptions options,
                             const Attachments& attachments = SmallAttachments()) {
   VocabRule keep;
   keep.kind = VocabRule::Kind::kKeep;
   NEMO_ASSIGN_OR_RETURN(const Plan plan, PlanShards(config, source.specs(), layout, keep));
+  options.attachments = attachments;
   NEMO_ASSIGN_OR_RETURN(const auto target, CreateNativeTarget(path, options));
   ConvertOptions convert;
   convert.jobs = 2;
   convert.block_bytes = 256;
-  return Convert(source, plan, *target, attachments, convert, NullProgress()).error();
+  return Convert(source, plan, *target, convert, NullProgress()).error();
 }
 
 }  // namespace nemo::testing

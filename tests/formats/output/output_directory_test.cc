@@ -21,7 +21,7 @@ constexpr OutputKind kPoems = {
     [](std::string_view name) { return name.starts_with("poem") && !name.ends_with(".partial"); }};
 
 Result<OutputDirectory> WithPoem(const std::string& path, bool force) {
-  auto output = OutputDirectory::Create(path, kPoems, force);
+  auto output = OutputDirectory::Create(path, kPoems, force, /*resume=*/false);
   if (output) WriteFileOrDie(output->PathOf("poem1"), "new");
   return output;
 }
@@ -100,7 +100,7 @@ TEST(OutputDirectory, ClearsWhatAnEarlierRunLeft) {
 
 TEST(OutputDirectory, RefusesPathsThatNameNoDirectory) {
   for (const char* path : {"", ".", "..", "/", "a/.."}) {
-    EXPECT_EQ(OutputDirectory::Create(path, kPoems, true).error().code(),
+    EXPECT_EQ(OutputDirectory::Create(path, kPoems, true, false).error().code(),
               StatusCode::kInvalidArgument)
         << path;
   }

@@ -156,11 +156,11 @@ Status WriteTrtLlm(const std::string& path, const Checkpoint& checkpoint,
   options.layout = layout;
   NEMO_ASSIGN_OR_RETURN(const Plan plan,
                         PlanTrtLlm(checkpoint.config, checkpoint.source->specs(), options));
-  NEMO_ASSIGN_OR_RETURN(const auto target, CreateTrtLlmTarget(path, {}));
+  NEMO_ASSIGN_OR_RETURN(const auto target, CreateTrtLlmTarget(path, {.attachments = attachments}));
   ConvertOptions convert;
   convert.jobs = 2;
   convert.block_bytes = 1000;
-  return Convert(*checkpoint.source, plan, *target, attachments, convert, NullProgress()).error();
+  return Convert(*checkpoint.source, plan, *target, convert, NullProgress()).error();
 }
 
 TEST(TrtLlm, RanksHoldWhatTheModelHas) {

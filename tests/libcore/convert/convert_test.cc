@@ -68,12 +68,12 @@ TEST(Convert, WritesTheSameBitsWhateverTheBlocksAndJobs) {
   const auto plan = PlanShards(Small(), source->specs(), {.tp_size = 4, .pp_size = 2}, {});
   ASSERT_TRUE(plan) << plan.error().message();
   MemoryTarget first;
-  ASSERT_TRUE(Convert(*source, *plan, first, {}, {}, NullProgress()));
+  ASSERT_TRUE(Convert(*source, *plan, first, {}, NullProgress()));
   EXPECT_TRUE(first.finished);
   for (const ConvertOptions& options :
        {ConvertOptions{3, 1}, ConvertOptions{2, 40}, ConvertOptions{1, 1 << 20}}) {
     MemoryTarget again;
-    const auto report = Convert(*source, *plan, again, {}, options, NullProgress());
+    const auto report = Convert(*source, *plan, again, options, NullProgress());
     ASSERT_TRUE(report) << report.error().message();
     EXPECT_EQ(report->written_bytes, plan->size_bytes());
     for (const auto& [stem, file] : first.files) {
@@ -92,7 +92,7 @@ TEST(Convert, WhatIsWrittenIsTheModelAgain) {
     const auto plan = PlanShards(Small(), source->specs(), layout, {});
     ASSERT_TRUE(plan) << plan.error().message();
     MemoryTarget target;
-    ASSERT_TRUE(Convert(*source, *plan, target, {}, {}, NullProgress()));
+    ASSERT_TRUE(Convert(*source, *plan, target, {}, NullProgress()));
     const auto written = target.Read(*plan, SpecsOf(plan->config));
     const auto comparison = Compare(*source, Small(), *written, plan->config, 2, NullProgress());
     ASSERT_TRUE(comparison) << comparison.error().message();
@@ -133,7 +133,7 @@ TEST(Convert, CastsWiderWeightsToBF16) {
   ASSERT_TRUE(plan) << plan.error().message();
   EXPECT_EQ(plan->files[0].tensors[0].tensor.spec.dtype, DType::kBF16);
   MemoryTarget target;
-  const auto report = Convert(*wide, *plan, target, {}, {1, 100}, NullProgress());
+  const auto report = Convert(*wide, *plan, target, {1, 100}, NullProgress());
   ASSERT_TRUE(report) << report.error().message();
   const auto written = target.Read(*plan, SpecsOf(plan->config));
   for (const auto& [other, equal] :
@@ -167,7 +167,7 @@ TEST(Convert, AddsOneInFloatAndRoundsOnce) {
     for (Move& move : tensor.moves) move.transform = Transform::kAddOne;
   }
   MemoryTarget target;
-  ASSERT_TRUE(Convert(*wide, *plan, target, {}, {1, 6}, NullProgress()));
+  ASSERT_TRUE(Convert(*wide, *plan, target, {1, 6}, NullProgress()));
   const auto& bytes = target.files.begin()->second.data.at(name);
   // 1 + 1/128, 1, 0, 0.5, a tie to even 1, a tie to even 1 + 2/128, 2, -1.
   const BF16 expected[] = {0x3f81, 0x3f80, 0, 0x3f00, 0x3f80, 0x3f82, 0x4000, 0xbf80};
@@ -185,7 +185,7 @@ TEST(Convert, AddsOneToStoredBF16) {
     for (Move& move : tensor.moves) move.transform = Transform::kAddOne;
   }
   MemoryTarget target;
-  ASSERT_TRUE(Convert(*source, *plan, target, {}, {}, NullProgress()));
+  ASSERT_TRUE(Convert(*source, *plan, target, {}, NullProgress()));
   const auto before = ReadTensorOrDie(*source, name);
   const auto& after = target.files.begin()->second.data.at(name);
   for (int64_t i = 0; i < 8; ++i) {
@@ -217,7 +217,7 @@ TEST(Convert, StopsAndClearsUpWhenTheSourceFails) {
     source.Add(spec, std::vector<std::byte>(static_cast<size_t>(spec.size_bytes())));
   const auto plan = PlanShards(Small(), source.specs(), {.tp_size = 2}, {});
   MemoryTarget target;
-  const auto report = Convert(source, *plan, target, {}, {2}, NullProgress());
+  const auto report = Convert(source, *plan, target, {2}, NullProgress());
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code(), StatusCode::kCorruption);
   EXPECT_TRUE(target.abandoned);
@@ -260,7 +260,7 @@ TEST(Compare, SeesReplicasThatDifferAndSignsOfZero) {
   const auto source = RandomModel(Small(), 4);
   const auto plan = PlanShards(Small(), source->specs(), {.tp_size = 2}, {});
   MemoryTarget target;
-  ASSERT_TRUE(Convert(*source, *plan, target, {}, {}, NullProgress()));
+  ASSERT_TRUE(Convert(*source, *plan, target, {}, NullProgress()));
   // The norm of the second rank is a replica that reading alone would never look at.
   target.files["tp_rank_01_pp_rank_000"].data["decoder.final_layernorm.bias"][6] ^= std::byte{1};
   const auto written = target.Read(*plan, SpecsOf(plan->config));

@@ -33,6 +33,11 @@ class MemorySink : public TensorSink {
     file_.tensors = std::move(tensors);
     return OkStatus();
   }
+  Status Resume(std::vector<SinkTensor> tensors) override {
+    if (file_.data.empty()) return Declare(std::move(tensors));
+    file_.tensors = std::move(tensors);
+    return OkStatus();
+  }
   Result<TensorPlace> PlaceOf(std::string_view name) const override {
     const auto it = file_.data.find(std::string(name));
     if (it == file_.data.end()) return NotFound(std::string(name));
@@ -43,6 +48,15 @@ class MemorySink : public TensorSink {
       if (t.spec.name != name) continue;
       CopyBox(in.data(), box.extent, Box::Whole(box.extent), file_.data[t.spec.name].data(),
               t.spec.shape, box, SizeOf(t.spec.dtype));
+      return OkStatus();
+    }
+    return NotFound(std::string(name));
+  }
+  Status Recall(std::string_view name, const Box& box, std::span<std::byte> out) override {
+    for (const SinkTensor& t : file_.tensors) {
+      if (t.spec.name != name) continue;
+      CopyBox(file_.data[t.spec.name].data(), t.spec.shape, box, out.data(), box.extent,
+              Box::Whole(box.extent), SizeOf(t.spec.dtype));
       return OkStatus();
     }
     return NotFound(std::string(name));
@@ -63,8 +77,7 @@ class MemoryTarget : public Target {
     const std::lock_guard<std::mutex> lock(mutex_);
     return std::unique_ptr<TensorSink>(std::make_unique<MemorySink>(files[file.stem]));
   }
-  Status Finish(const Plan& plan, const Attachments&,
-                const std::vector<WrittenFile>& written) override {
+  Status Finish(const Plan& plan, const std::vector<WrittenFile>& written) override {
     finished = written.size() == plan.files.size();
     return OkStatus();
   }
