@@ -8,60 +8,24 @@
 #include <unistd.h>
 #include <utility>
 
+#include "libcore/base/direct_io.h"
 #include "libcore/base/format.h"
 
 namespace nemo {
 namespace {
 
-/// Owns a descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-/// Fills `out` from `fd`. kCorruption: the file ends before.
-Status ReadFully(int fd, const std::string& name, int64_t offset_bytes, std::span<std::byte> out) {
-  size_t done = 0;
-  while (done < out.size()) {
-    const int64_t at = offset_bytes + static_cast<int64_t>(done);
-    const ssize_t n = ::pread(fd, out.data() + done, out.size() - done, at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoError(errno, Format("{}: read at byte {}", name, offset_bytes));
-    if (n == 0) {
-      return Corruption(
-          Format("{}: the file ends at byte {}, and bytes up to {} are needed; the "
-                 "copy is incomplete",
-                 name, at, offset_bytes + static_cast<int64_t>(out.size())));
-    }
-    done += static_cast<size_t>(n);
-  }
-  return OkStatus();
-}
-
 class PosixFile : public RandomAccessFile {
  public:
-  PosixFile(std::string path, int fd, int64_t size)
-      : name_(std::move(path)), fd_(fd), size_bytes_(size) {}
+  PosixFile(std::string path, Descriptor fd, int64_t size)
+      : io_(std::move(path), std::move(fd), O_RDONLY), size_bytes_(size) {}
   int64_t size_bytes() const override { return size_bytes_; }
-  const std::string& name() const override { return name_; }
-
+  const std::string& name() const override { return io_.path(); }
   Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const override {
-    return ReadFully(fd_.get(), name_, offset_bytes, out);
+    return io_.ReadAt(offset_bytes, out);
   }
 
  private:
-  std::string name_;
-  Descriptor fd_;
+  DirectIo io_;
   int64_t size_bytes_;
 };
 
@@ -102,52 +66,44 @@ class DirectoryTree : public FileTree {
   std::vector<std::string> files_;
 };
 
+constexpr int kWriteFlags = O_RDWR | O_CREAT | O_CLOEXEC;
+
 class PosixWritableFile : public WritableFile {
  public:
-  PosixWritableFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  PosixWritableFile(std::string path, Descriptor fd)
+      : io_(std::move(path), std::move(fd), kWriteFlags) {}
 
   Status WriteAt(int64_t offset_bytes, std::span<const std::byte> data) override {
-    size_t done = 0;
-    while (done < data.size()) {
-      const ssize_t n = ::pwrite(fd_.get(), data.data() + done, data.size() - done,
-                                 offset_bytes + static_cast<int64_t>(done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return ErrnoError(errno, Format("{}: write at byte {}", path_, offset_bytes));
-      done += static_cast<size_t>(n);
-    }
-    return OkStatus();
+    return io_.WriteAt(offset_bytes, data);
   }
-
   Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const override {
-    return ReadFully(fd_.get(), path_, offset_bytes, out);
+    return io_.ReadAt(offset_bytes, out);
   }
-
   Status Truncate(int64_t size_bytes) override {
-    if (::ftruncate(fd_.get(), size_bytes) == 0) return OkStatus();
-    return ErrnoError(errno, Format("{}: setting the size to {}", path_, FormatBytes(size_bytes)));
+    if (::ftruncate(io_.fd(), size_bytes) == 0) return OkStatus();
+    return ErrnoError(errno,
+                      Format("{}: setting the size to {}", io_.path(), FormatBytes(size_bytes)));
   }
 
   Status Preallocate(int64_t size_bytes) override {
     if (size_bytes == 0) return OkStatus();
-    if (::fallocate(fd_.get(), 0, 0, size_bytes) == 0) return OkStatus();
+    if (::fallocate(io_.fd(), 0, 0, size_bytes) == 0) return OkStatus();
     // File systems without fallocate (NFS, some overlays) grow the file instead.
     if (errno != EOPNOTSUPP && errno != ENOSYS) {
-      return ErrnoError(errno, Format("{}: reserving {}", path_, FormatBytes(size_bytes)));
+      return ErrnoError(errno, Format("{}: reserving {}", io_.path(), FormatBytes(size_bytes)));
     }
     struct stat info {};
-    if (::fstat(fd_.get(), &info) != 0) return ErrnoError(errno, path_);
+    if (::fstat(io_.fd(), &info) != 0) return ErrnoError(errno, io_.path());
     return info.st_size < size_bytes ? Truncate(size_bytes) : OkStatus();
   }
 
   Status SyncAndClose() override {
-    if (::fsync(fd_.get()) != 0) return ErrnoError(errno, path_ + ": sync");
-    if (::close(fd_.release()) != 0) return ErrnoError(errno, path_ + ": close");
-    return OkStatus();
+    if (::fsync(io_.fd()) != 0) return ErrnoError(errno, io_.path() + ": sync");
+    return io_.Close();
   }
 
  private:
-  std::string path_;
-  Descriptor fd_;
+  DirectIo io_;
 };
 
 Status SyncDirectory(const std::string& path) {
@@ -171,14 +127,13 @@ bool FileTree::Contains(std::string_view name) const {
 }
 
 Result<std::shared_ptr<RandomAccessFile>> OpenFile(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return ErrnoError(errno, path);
-  Descriptor owner(fd);
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return ErrnoError(errno, path);
   struct stat info {};
-  if (::fstat(fd, &info) != 0) return ErrnoError(errno, path);
+  if (::fstat(fd.get(), &info) != 0) return ErrnoError(errno, path);
   if (!S_ISREG(info.st_mode)) return IoError(path + ": not a regular file");
   return std::shared_ptr<RandomAccessFile>(
-      std::make_shared<PosixFile>(path, owner.release(), static_cast<int64_t>(info.st_size)));
+      std::make_shared<PosixFile>(path, std::move(fd), static_cast<int64_t>(info.st_size)));
 }
 
 std::shared_ptr<RandomAccessFile> SliceFile(std::shared_ptr<RandomAccessFile> file,
@@ -222,10 +177,9 @@ Result<std::shared_ptr<FileTree>> OpenDirectory(const std::string& path) {
 }
 
 Result<std::unique_ptr<WritableFile>> OpenForWrite(const std::string& path, bool truncate) {
-  const int flags = O_RDWR | O_CREAT | O_CLOEXEC | (truncate ? O_TRUNC : 0);
-  const int fd = ::open(path.c_str(), flags, 0666);
-  if (fd < 0) return ErrnoError(errno, path);
-  return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(path, fd));
+  Descriptor fd(::open(path.c_str(), kWriteFlags | (truncate ? O_TRUNC : 0), 0666));
+  if (fd.get() < 0) return ErrnoError(errno, path);
+  return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(path, std::move(fd)));
 }
 
 Status WriteFileAtomically(const std::string& path, std::string_view contents) {

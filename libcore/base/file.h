@@ -28,7 +28,8 @@ class RandomAccessFile {
   virtual const std::string& name() const = 0;
 };
 
-/// Opens a regular file for positioned reads (buffered). kNotFound, kIo.
+/// Opens a regular file for positioned reads; large ones go past the page cache (DirectIo).
+/// kNotFound, kIo.
 Result<std::shared_ptr<RandomAccessFile>> OpenFile(const std::string& path);
 
 /// A range of another file, which it keeps alive. NEMO_CHECKs that the range lies inside.
