@@ -4,13 +4,15 @@
 
 namespace nemo {
 
-std::vector<Box> RowBlocks(const Box& box, int64_t item_size, int64_t block_bytes) {
+std::vector<Box> RowBlocks(const Box& box, int64_t item_size, int64_t block_bytes,
+                           int64_t granularity) {
   std::vector<Box> blocks;
   const int64_t count = NumElements(box);
   if (count == 0) return blocks;
   if (box.extent.empty()) return {box};
   const int64_t row_bytes = count / box.extent[0] * item_size;
-  const int64_t rows_per_block = std::max<int64_t>(1, block_bytes / row_bytes);
+  const int64_t rows_per_block =
+      std::max<int64_t>(1, block_bytes / row_bytes / granularity) * granularity;
   for (int64_t row = 0; row < box.extent[0]; row += rows_per_block) {
     Box block = box;
     block.offset[0] += row;

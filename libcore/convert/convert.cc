@@ -3,192 +3,243 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
-#include <optional>
+#include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "libcore/base/direct_io.h"
 #include "libcore/base/format.h"
 #include "libcore/base/hash.h"
 #include "libcore/base/thread_pool.h"
-#include "libcore/convert/blocks.h"
-#include "libcore/tensor/cast.h"
+#include "libcore/convert/block_order.h"
+#include "libcore/convert/block_reader.h"
+#include "libcore/convert/output_files.h"
+#include "libcore/convert/work.h"
 
 namespace nemo {
 namespace {
+
+constexpr int64_t kMinBlockBytes = int64_t{1} << 20;
+constexpr int64_t kMaxBlockBytes = int64_t{8} << 20;
+/// What a block may be at the same time: as it is read, as it is stored before a cast (twice the
+/// size), as its members are, and encoded.
+constexpr int64_t kCopiesOfBlock = 4;
 
 Status CheckStop() {
   if (!StopRequested()) return OkStatus();
   return IoError(Format("stopped by signal {}", StopSignal()));
 }
 
-/// A tensor of the plan on its way into a sink.
-class TensorJob {
+/// Moves every block of every tensor that is wanted from the source to its file.
+class Mover {
  public:
-  TensorJob(const TensorSource& source, const PlannedTensor& planned, TensorSink& sink)
-      : source_(source), planned_(planned), sink_(sink) {}
+  Mover(const TensorSource& source, const Plan& plan, OutputFiles& files,
+        const ConvertOptions& options, Progress& progress)
+      : plan_(plan), files_(files), options_(options), progress_(progress), reader_(source, plan) {}
 
-  /// Reads, hashes and writes block after block; returns the XXH3-128 of the whole tensor.
-  Result<std::string> Run(int64_t block_bytes, Progress& progress,
-                          std::atomic<int64_t>& read_bytes) {
-    const TensorSpec& spec = planned_.tensor.spec;
-    std::vector<std::byte> buffer;
-    Hasher hasher;
-    for (const Box& block : RowBlocks(Box::Whole(spec.shape), SizeOf(spec.dtype), block_bytes)) {
-      NEMO_RETURN_IF_ERROR(CheckStop());
-      buffer.assign(static_cast<size_t>(NumElements(block) * SizeOf(spec.dtype)), std::byte{0});
-      NEMO_RETURN_IF_ERROR(Fill(block, buffer, read_bytes));
-      hasher.Update(buffer);
-      NEMO_RETURN_IF_ERROR(WriteBlock(sink_, spec.name, block, buffer));
-      progress.Add(static_cast<int64_t>(buffer.size()));
+  Status Run() {
+    MakeJobs();
+    for (size_t group = 0; group < groups_.size(); ++group) {
+      if (groups_[group].blocks.empty()) NEMO_RETURN_IF_ERROR(FinishGroup(group));
     }
-    return hasher.HexDigest();
-  }
-
- private:
-  /// Reads what the moves bring into `block`. Targets are whole rows, so that each lands in one
-  /// piece.
-  Status Fill(const Box& block, std::vector<std::byte>& buffer, std::atomic<int64_t>& read_bytes) {
-    const TensorSpec& spec = planned_.tensor.spec;
-    const int64_t row_bytes = static_cast<int64_t>(buffer.size()) / block.extent[0];
-    for (const Move& move : planned_.moves) {
-      const std::optional<Box> part = Intersect(move.target, block);
-      if (!part || move.source_name.empty()) continue;
-      NEMO_CHECK(std::equal(part->extent.begin() + 1, part->extent.end(), spec.shape.begin() + 1));
-      Box from = move.source;
-      from.offset[0] += part->offset[0] - move.target.offset[0];
-      from.extent[0] = part->extent[0];
-      const auto out = std::span(buffer).subspan(
-          static_cast<size_t>((part->offset[0] - block.offset[0]) * row_bytes),
-          static_cast<size_t>(part->extent[0] * row_bytes));
-      NEMO_RETURN_IF_ERROR(ReadMove(move, from, out, read_bytes));
-    }
-    return OkStatus();
-  }
-
-  /// Reads `from` of the move's source as elements of the target's dtype, transformed as it says.
-  Status ReadMove(const Move& move, const Box& from, std::span<std::byte> out,
-                  std::atomic<int64_t>& read_bytes) {
-    const std::string& name = move.source_name;
-    const TensorSpec* stored = FindSpec(source_.specs(), name);
-    const DType target = planned_.tensor.spec.dtype;
-    const bool copy = move.transform == Transform::kCopy;
-    if (stored == nullptr || (copy && stored->dtype == target)) {
-      read_bytes += static_cast<int64_t>(out.size());
-      return source_.Read(name, from, out);
-    }
-    NEMO_CHECK(target == DType::kBF16 && CanCastToBF16(stored->dtype));
-    const int64_t count = NumElements(from);
-    stored_.resize(static_cast<size_t>(count * SizeOf(stored->dtype)));
-    NEMO_RETURN_IF_ERROR(source_.Read(name, from, stored_));
-    read_bytes += static_cast<int64_t>(stored_.size());
-    const auto convert = copy ? CastToBF16 : AddOneToBF16;
-    convert(stored->dtype, stored_.data(), count, reinterpret_cast<BF16*>(out.data()));
-    return OkStatus();
-  }
-
-  const TensorSource& source_;
-  const PlannedTensor& planned_;
-  TensorSink& sink_;
-  std::vector<std::byte> stored_;  // a block before it is cast or transformed
-};
-
-Result<std::unique_ptr<TensorSink>> OpenSink(Target& target, const PlannedFile& file) {
-  NEMO_ASSIGN_OR_RETURN(std::unique_ptr<TensorSink> sink, target.OpenFile(file));
-  std::vector<SinkTensor> tensors;
-  for (const PlannedTensor& planned : file.tensors) tensors.push_back(planned.tensor);
-  NEMO_RETURN_IF_ERROR(sink->Declare(std::move(tensors)));
-  return sink;
-}
-
-class Run {
- public:
-  Run(const TensorSource& source, const Plan& plan, Target& target, const ConvertOptions& options,
-      Progress& progress)
-      : source_(source), plan_(plan), target_(target), options_(options), progress_(progress) {}
-
-  Result<ConvertReport> Execute() {
-    NEMO_RETURN_IF_ERROR(OpenSinks());
-    NEMO_RETURN_IF_ERROR(MoveTensors());
-    NEMO_RETURN_IF_ERROR(FinishSinks());
-    NEMO_RETURN_IF_ERROR(CheckStop());
-    NEMO_RETURN_IF_ERROR(target_.Finish(plan_, written_));
-    ConvertReport report;
-    report.num_files = static_cast<int64_t>(plan_.files.size());
-    report.num_tensors = static_cast<int64_t>(jobs_.size());
-    report.read_bytes = read_bytes_;
-    report.written_bytes = plan_.size_bytes();
-    return report;
-  }
-
- private:
-  struct Job {
-    size_t file, tensor;
-  };
-
-  /// Declares every file before a byte is moved: a full disk or a refused name shows at once.
-  Status OpenSinks() {
-    sinks_.resize(plan_.files.size());
-    written_.resize(plan_.files.size());
-    for (size_t file = 0; file < plan_.files.size(); ++file) {
-      NEMO_ASSIGN_OR_RETURN(sinks_[file], OpenSink(target_, plan_.files[file]));
-      written_[file].xxh3.resize(plan_.files[file].tensors.size());
-      for (size_t tensor = 0; tensor < plan_.files[file].tensors.size(); ++tensor) {
-        jobs_.push_back({file, tensor});
-        NEMO_ASSIGN_OR_RETURN(
-            const TensorPlace place,
-            sinks_[file]->PlaceOf(plan_.files[file].tensors[tensor].tensor.spec.name));
-        written_[file].places.push_back(place);
-      }
-    }
-    return OkStatus();
-  }
-
-  Status MoveTensors() {
-    return ParallelFor(options_.jobs, static_cast<int64_t>(jobs_.size()), [&](int64_t index) {
-      const Job& job = jobs_[static_cast<size_t>(index)];
-      const PlannedTensor& planned = plan_.files[job.file].tensors[job.tensor];
-      Result<std::string> hash = TensorJob(source_, planned, *sinks_[job.file])
-                                     .Run(options_.block_bytes, progress_, read_bytes_);
-      if (!hash) return hash.error().At(plan_.files[job.file].stem);
-      written_[job.file].xxh3[job.tensor] = *std::move(hash);
-      return OkStatus();
+    return ParallelFor(options_.jobs, std::ssize(jobs_), [&](int64_t ticket) {
+      std::unique_ptr<BlockMemory> memory = TakeMemory();
+      Status status = MoveBlock(ticket, *memory);
+      if (!status.ok()) order_.Fail(ticket);
+      ReturnMemory(std::move(memory));
+      return status;
     });
   }
 
-  Status FinishSinks() {
-    return ParallelFor(
-        options_.jobs, static_cast<int64_t>(sinks_.size()), [&](int64_t index) -> Status {
-          const auto file = static_cast<size_t>(index);
-          std::map<std::string, std::string> checksums;
-          for (size_t tensor = 0; tensor < plan_.files[file].tensors.size(); ++tensor) {
-            checksums[plan_.files[file].tensors[tensor].tensor.spec.name] =
-                written_[file].xxh3[tensor];
-          }
-          NEMO_ASSIGN_OR_RETURN(written_[file].summary, sinks_[file]->Finish(checksums));
-          return OkStatus();
-        });
+  int64_t read_bytes() const { return reader_.read_bytes(); }
+
+ private:
+  struct Job {
+    size_t group, block;
+  };
+  struct Progression {
+    std::vector<Hasher> hashers;  ///< per member of the group
+    std::atomic<int64_t> blocks_left{0};
+  };
+
+  const TensorSpec& SpecOf(const PlanIndex& index) const {
+    return plan_.files[index.file].tensors[index.tensor].tensor.spec;
   }
 
-  const TensorSource& source_;
+  void MakeJobs() {
+    groups_ = MakeWork(
+        plan_, [&](const PlanIndex& index) { return files_.IsWanted(index); }, options_.block_bytes,
+        [&](const PlanIndex& index) { return files_.RowsPerBlock(index); });
+    for (size_t group = 0; group < groups_.size(); ++group) {
+      Progression& work = *progressions_.emplace_back(std::make_unique<Progression>());
+      work.hashers.resize(groups_[group].members.size());
+      work.blocks_left = std::ssize(groups_[group].blocks);
+      for (size_t block = 0; block < groups_[group].blocks.size(); ++block) {
+        jobs_.push_back({group, block});
+        order_.Add(LanesOf(group));
+      }
+    }
+  }
+
+  /// A group's blocks pass in order, for their checksums; so do those of a file that wants it.
+  std::vector<int64_t> LanesOf(size_t group) const {
+    std::vector<int64_t> lanes = {static_cast<int64_t>(plan_.files.size() + group)};
+    for (const PlanIndex& member : groups_[group].members) {
+      if (files_.SinkOf(member.file).in_order()) lanes.push_back(static_cast<int64_t>(member.file));
+    }
+    return lanes;
+  }
+
+  Status MoveBlock(int64_t ticket, BlockMemory& memory) {
+    NEMO_RETURN_IF_ERROR(CheckStop());
+    const Job& job = jobs_[static_cast<size_t>(ticket)];
+    const WorkGroup& group = groups_[job.group];
+    const Box& block = group.blocks[job.block];
+    const std::vector<std::span<std::byte>> bytes = MemoryFor(group, block, memory);
+    if (const Status status = reader_.Fill(group, block, bytes, memory); !status.ok()) {
+      return status.At(plan_.files[group.members.front().file].stem);
+    }
+    std::vector<EncodedBlock> encoded;
+    for (size_t i = 0; i < group.members.size(); ++i) {
+      const PlanIndex& member = group.members[i];
+      NEMO_ASSIGN_OR_RETURN(
+          encoded.emplace_back(),
+          files_.SinkOf(member.file).Encode(SpecOf(member).name, block, bytes[i]));
+    }
+    NEMO_RETURN_IF_ERROR(order_.Pass(ticket, [&]() -> Status {
+      for (size_t i = 0; i < group.members.size(); ++i) {
+        const PlanIndex& member = group.members[i];
+        progressions_[job.group]->hashers[i].Update(bytes[i]);
+        NEMO_RETURN_IF_ERROR(
+            files_.SinkOf(member.file).Reserve(SpecOf(member).name, block, encoded[i]));
+      }
+      return OkStatus();
+    }));
+    for (size_t i = 0; i < group.members.size(); ++i) {
+      const PlanIndex& member = group.members[i];
+      NEMO_RETURN_IF_ERROR(
+          files_.SinkOf(member.file).Write(SpecOf(member).name, block, encoded[i].bytes));
+      progress_.Add(std::ssize(bytes[i]));
+    }
+    return --progressions_[job.group]->blocks_left == 0 ? FinishGroup(job.group) : OkStatus();
+  }
+
+  /// Where the places are known the memory shares their alignment, so that the disk takes it as it
+  /// is.
+  std::vector<std::span<std::byte>> MemoryFor(const WorkGroup& group, const Box& block,
+                                              BlockMemory& memory) const {
+    if (memory.members.size() < group.members.size()) memory.members.resize(group.members.size());
+    std::vector<std::span<std::byte>> bytes;
+    for (size_t i = 0; i < group.members.size(); ++i) {
+      const PlanIndex& member = group.members[i];
+      const int64_t row = block.offset.empty() ? 0 : block.offset[0];
+      bytes.push_back(memory.members[i].Get(NumElements(block) * SizeOf(SpecOf(member).dtype),
+                                            files_.PhaseOf(member, row)));
+    }
+    return bytes;
+  }
+
+  Status FinishGroup(size_t group) {
+    for (size_t i = 0; i < groups_[group].members.size(); ++i) {
+      NEMO_RETURN_IF_ERROR(files_.NoteWritten(groups_[group].members[i],
+                                              progressions_[group]->hashers[i].HexDigest()));
+    }
+    return OkStatus();
+  }
+
+  std::unique_ptr<BlockMemory> TakeMemory() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (free_memory_.empty()) return std::make_unique<BlockMemory>();
+    std::unique_ptr<BlockMemory> memory = std::move(free_memory_.back());
+    free_memory_.pop_back();
+    return memory;
+  }
+  void ReturnMemory(std::unique_ptr<BlockMemory> memory) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    free_memory_.push_back(std::move(memory));
+  }
+
   const Plan& plan_;
-  Target& target_;
+  OutputFiles& files_;
   const ConvertOptions& options_;
   Progress& progress_;
-  std::vector<std::unique_ptr<TensorSink>> sinks_;
-  std::vector<WrittenFile> written_;
+  BlockReader reader_;
+  std::vector<WorkGroup> groups_;
+  std::vector<std::unique_ptr<Progression>> progressions_;  ///< per group
   std::vector<Job> jobs_;
-  std::atomic<int64_t> read_bytes_{0};
+  BlockOrder order_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<BlockMemory>> free_memory_;
 };
+
+/// This rank's files, from opening to their final names.
+Status WriteFiles(Mover& mover, OutputFiles& files, const ConvertOptions& options) {
+  NEMO_RETURN_IF_ERROR(files.Open());
+  NEMO_RETURN_IF_ERROR(CheckStop());
+  NEMO_RETURN_IF_ERROR(mover.Run());
+  if (options.verify_written) NEMO_RETURN_IF_ERROR(files.Verify());
+  NEMO_RETURN_IF_ERROR(CheckStop());
+  NEMO_RETURN_IF_ERROR(files.Finish());
+  return CheckStop();
+}
+
+/// What goes beside the files, and the final name. Of one rank only.
+Status Publish(const Plan& plan, Target& target, OutputFiles& files) {
+  NEMO_ASSIGN_OR_RETURN(const std::vector<WrittenFile> written, std::move(files).Collect());
+  return target.Finish(plan, written);
+}
 
 }  // namespace
 
+bool IsResumable(const Status& error) {
+  return error.code() == StatusCode::kIo || error.code() == StatusCode::kUnavailable;
+}
+
+int64_t MemoryOf(const ConvertOptions& options) {
+  return options.jobs * (kCopiesOfBlock * options.block_bytes + DirectIo::kStagingBytes);
+}
+
+Result<ConvertOptions> OptionsFor(int jobs, int64_t limit_bytes) {
+  ConvertOptions options;
+  for (options.jobs = jobs; options.jobs > 0; --options.jobs) {
+    const int64_t room = (limit_bytes / options.jobs - DirectIo::kStagingBytes) / kCopiesOfBlock;
+    if (room < kMinBlockBytes) continue;
+    options.block_bytes = std::min(kMaxBlockBytes, room / kMinBlockBytes * kMinBlockBytes);
+    return options;
+  }
+  return InvalidArgument(
+      Format("a memory limit of {} has no room for one block in flight; {} are "
+             "the least",
+             FormatBytes(limit_bytes),
+             FormatBytes(kCopiesOfBlock * kMinBlockBytes + DirectIo::kStagingBytes)));
+}
+
 Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Target& target,
                               const ConvertOptions& options, Progress& progress) {
-  progress.Start("converting", plan.size_bytes(), "B");
-  Result<ConvertReport> report = Run(source, plan, target, options, progress).Execute();
+  Alone alone;
+  Team& team = options.team == nullptr ? alone : *options.team;
+  OutputFiles files(plan, target, options, team, progress);
+  Mover mover(source, plan, files, options, progress);
+  progress.Start("converting", files.own_bytes(), "B");
+  Status status = team.Agree(WriteFiles(mover, files, options));
+  if (status.ok()) {
+    status = team.Agree(team.rank() == 0 ? Publish(plan, target, files) : OkStatus());
+  }
   progress.Finish();
-  if (!report) target.Abandon();
+  if (!status.ok()) {
+    const bool keep = options.journal != nullptr && IsResumable(status) && files.num_done() > 0;
+    if (team.rank() == 0 && !keep) target.Abandon();
+    return status;
+  }
+  ConvertReport report;
+  report.num_files = std::ssize(plan.files);
+  for (const PlannedFile& file : plan.files) report.num_tensors += std::ssize(file.tensors);
+  report.read_bytes = mover.read_bytes();
+  report.written_bytes = files.own_bytes();
+  report.kept_bytes = files.kept_bytes();
+  report.num_kept_tensors = files.num_kept();
   return report;
 }
 

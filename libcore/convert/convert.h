@@ -1,32 +1,56 @@
-// Convert: runs a Plan. Reads each box once, hashes it while it is hot, writes it at its final
-// offset.
+// Convert: runs a Plan. Reads each byte once, hashes it while it is hot, writes it at its final
+// place; goes on where a stopped run was.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "libcore/base/progress.h"
 #include "libcore/base/status.h"
+#include "libcore/convert/journal.h"
 #include "libcore/convert/target.h"
+#include "libcore/convert/team.h"
 #include "libcore/layout/plan.h"
 #include "libcore/tensor/source.h"
 
 namespace nemo {
 
 struct ConvertOptions {
-  int jobs = 1;                            ///< tensors in flight
-  int64_t block_bytes = int64_t{8} << 20;  ///< buffer of each job: memory is jobs * block_bytes
+  int jobs = 1;                            ///< blocks in flight
+  int64_t block_bytes = int64_t{8} << 20;  ///< of the files, in each of them
+  bool verify_written = false;             ///< read every tensor back from the disk, compare hashes
+  Journal* journal = nullptr;              ///< notes what is done; nullptr: nothing does
+  /// What an earlier run noted: what proves to be true is not done again.
+  JournalRecords earlier;
+  Team* team = nullptr;  ///< nullptr: alone
+  /// What the other ranks noted, once all files are finished; rank 0 calls it.
+  std::function<Result<JournalRecords>()> team_records;
 };
+
+/// Memory for blocks and what becomes of them on the way.
+int64_t MemoryOf(const ConvertOptions& options);
+/// The blocks that `limit_bytes` allow for `jobs` (1 to 8 MiB each), with fewer jobs where there is
+/// no room for all. kInvalidArgument: there is room for none.
+Result<ConvertOptions> OptionsFor(int jobs, int64_t limit_bytes);
 
 struct ConvertReport {
   int64_t num_files = 0;
   int64_t num_tensors = 0;
   int64_t read_bytes = 0;
   int64_t written_bytes = 0;
+  int64_t kept_bytes = 0;  ///< of written_bytes: found finished and intact from an earlier run
+  int64_t num_kept_tensors = 0;
 };
 
-/// Runs `plan` from `source` to `target` and finishes it; abandons it on error or when a stop was
-/// asked for (kIo "stopped by signal N").
+/// Runs `plan` from `source` to `target` and finishes it. kIo "stopped by signal N" when a stop was
+/// asked for. After an error the target is abandoned, unless a journal has records of it and the
+/// error is one after which the same work can succeed (kIo, kUnavailable): then everything stays
+/// for a later run. With a team, every rank calls with the same plan; written_bytes and the like
+/// are of the rank's own files.
 Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Target& target,
                               const ConvertOptions& options, Progress& progress);
+
+/// True when Convert keeps what was done for a later run after `error`.
+bool IsResumable(const Status& error);
 
 }  // namespace nemo

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "libcore/base/aligned_buffer.h"
 #include "libcore/base/check.h"
 
 namespace nemo {
@@ -37,6 +38,45 @@ size_t RunAxis(const Shape& shape, const Box& box) {
   return axis;
 }
 
+/// A gather reads at most this much at once.
+constexpr int64_t kGatherBytes = 1 << 20;
+/// Runs as long as this are worth a read each.
+constexpr int64_t kLongRunBytes = 256 << 10;
+
+/// True for columns of a matrix (the last two axes, single elements of the others) that take at
+/// least a quarter of each row, in runs too short for a read each: the disk is quicker with all.
+bool ReadsRowsWhole(const Shape& shape, const Box& box, int64_t item_size) {
+  if (shape.size() < 2 || NumElements(box) == 0) return false;
+  const size_t rows = shape.size() - 2, cols = shape.size() - 1;
+  for (size_t axis = 0; axis < rows; ++axis) {
+    if (box.extent[axis] != 1) return false;
+  }
+  return box.extent[rows] > 1 && box.extent[cols] < shape[cols] &&
+         box.extent[cols] * item_size < kLongRunBytes && box.extent[cols] >= shape[cols] / 4;
+}
+
+/// Reads blocks of whole rows, from the first wanted element to the last, and keeps the columns of
+/// `box`.
+Status GatherBox(const RandomAccessFile& file, int64_t array_offset_bytes, const Shape& shape,
+                 const Box& box, int64_t item_size, std::span<std::byte> out) {
+  const size_t rows = shape.size() - 2, cols = shape.size() - 1;
+  const int64_t row_bytes = shape[cols] * item_size, run_bytes = box.extent[cols] * item_size;
+  const int64_t begin = array_offset_bytes + OffsetOf(box.offset, StridesOf(shape, item_size));
+  const int64_t rows_per_block = std::max<int64_t>(1, kGatherBytes / row_bytes);
+  AlignedBuffer memory;
+  for (int64_t row = 0; row < box.extent[rows]; row += rows_per_block) {
+    const int64_t count = std::min(rows_per_block, box.extent[rows] - row);
+    const int64_t at = begin + row * row_bytes;
+    const auto block = memory.Get((count - 1) * row_bytes + run_bytes, at % kDirectAlignment);
+    NEMO_RETURN_IF_ERROR(file.ReadAt(at, block));
+    for (int64_t i = 0; i < count; ++i) {
+      std::memcpy(out.data() + (row + i) * run_bytes, block.data() + i * row_bytes,
+                  static_cast<size_t>(run_bytes));
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Status ForEachRun(const Shape& shape, const Box& box, int64_t item_size,
@@ -66,6 +106,9 @@ Status ForEachRun(const Shape& shape, const Box& box, int64_t item_size,
 
 Status ReadBox(const RandomAccessFile& file, int64_t array_offset_bytes, const Shape& shape,
                const Box& box, int64_t item_size, std::span<std::byte> out) {
+  if (ReadsRowsWhole(shape, box, item_size)) {
+    return GatherBox(file, array_offset_bytes, shape, box, item_size, out);
+  }
   return ForEachRun(shape, box, item_size, [&](int64_t at, int64_t to, int64_t size) {
     return file.ReadAt(array_offset_bytes + at,
                        out.subspan(static_cast<size_t>(to), static_cast<size_t>(size)));
@@ -76,31 +119,31 @@ void CopyBox(const std::byte* from, const Shape& from_shape, const Box& from_box
              const Shape& to_shape, const Box& to_box, int64_t item_size) {
   NEMO_CHECK(from_box.extent == to_box.extent && Contains(from_shape, from_box) &&
              Contains(to_shape, to_box));
-  const int64_t count = NumElements(from_box);
-  if (count == 0) return;
-  if (from_shape.empty()) {
-    std::memcpy(to, from, static_cast<size_t>(item_size));
-    return;
-  }
+  if (NumElements(from_box) == 0) return;
   const std::vector<int64_t> from_strides = StridesOf(from_shape, item_size);
   const std::vector<int64_t> to_strides = StridesOf(to_shape, item_size);
+  // Both sides are contiguous from run_axis on, with equal extents; the axis before it is walked in
+  // a loop of its own.
   const size_t run_axis = std::max(RunAxis(from_shape, from_box), RunAxis(to_shape, to_box));
-  // Both sides are contiguous from run_axis on, with equal extents.
+  const size_t outer_axes = run_axis == 0 ? 0 : run_axis - 1;
+  const int64_t num_runs = run_axis == 0 ? 1 : from_box.extent[outer_axes];
+  const int64_t from_step = run_axis == 0 ? 0 : from_strides[outer_axes];
+  const int64_t to_step = run_axis == 0 ? 0 : to_strides[outer_axes];
   int64_t run_bytes = item_size;
-  int64_t num_runs = 1;
-  for (size_t axis = 0; axis < from_shape.size(); ++axis) {
-    (axis >= run_axis ? run_bytes : num_runs) *= from_box.extent[axis];
-  }
-  Shape outer(from_box.extent.begin(), from_box.extent.begin() + static_cast<int64_t>(run_axis));
-  for (int64_t run = 0; run < num_runs; ++run) {
-    std::vector<int64_t> at = IndexOf(outer, run);
-    int64_t from_offset = OffsetOf(from_box.offset, from_strides);
-    int64_t to_offset = OffsetOf(to_box.offset, to_strides);
-    for (size_t axis = 0; axis < run_axis; ++axis) {
-      from_offset += at[axis] * from_strides[axis];
-      to_offset += at[axis] * to_strides[axis];
+  for (size_t axis = run_axis; axis < from_shape.size(); ++axis) run_bytes *= from_box.extent[axis];
+  const Shape outer(from_box.extent.begin(),
+                    from_box.extent.begin() + static_cast<int64_t>(outer_axes));
+  for (int64_t i = 0; i < NumElements(outer); ++i) {
+    const std::vector<int64_t> at = IndexOf(outer, i);
+    const std::byte* source = from + OffsetOf(from_box.offset, from_strides);
+    std::byte* target = to + OffsetOf(to_box.offset, to_strides);
+    for (size_t axis = 0; axis < outer_axes; ++axis) {
+      source += at[axis] * from_strides[axis];
+      target += at[axis] * to_strides[axis];
     }
-    std::memcpy(to + to_offset, from + from_offset, static_cast<size_t>(run_bytes));
+    for (int64_t run = 0; run < num_runs; ++run, source += from_step, target += to_step) {
+      std::memcpy(target, source, static_cast<size_t>(run_bytes));
+    }
   }
 }
 

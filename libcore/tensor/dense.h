@@ -18,7 +18,8 @@ Status ForEachRun(const Shape& shape, const Box& box, int64_t item_size,
                   const std::function<Status(int64_t, int64_t, int64_t)>& visit);
 
 /// Reads `box` of the dense array of `shape` that starts at `array_offset_bytes` of `file` into
-/// dense `out`.
+/// dense `out`. Short runs that make up much of their rows are gathered from whole rows, read in
+/// blocks of 1 MiB.
 Status ReadBox(const RandomAccessFile& file, int64_t array_offset_bytes, const Shape& shape,
                const Box& box, int64_t item_size, std::span<std::byte> out);
 

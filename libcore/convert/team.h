@@ -1,0 +1,26 @@
+// Team: the processes that write one checkpoint together, each its share of the files.
+#pragma once
+
+#include "libcore/base/status.h"
+
+namespace nemo {
+
+class Team {
+ public:
+  virtual ~Team() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  /// Called by every rank, with how its part went: waits for all of them. OK everywhere when all
+  /// were, else an error everywhere: its own, or the code of the lowest rank that has one.
+  virtual Status Agree(const Status& mine) = 0;
+};
+
+/// One process.
+class Alone : public Team {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  Status Agree(const Status& mine) override { return mine; }
+};
+
+}  // namespace nemo
