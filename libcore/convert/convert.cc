@@ -191,6 +191,17 @@ Status Publish(const Plan& plan, Target& target, OutputFiles& files) {
   return target.Finish(plan, written);
 }
 
+/// What was done stays for a later run when there is something of it, and the same work can succeed
+/// then.
+void KeepOrAbandon(const Status& error, const OutputFiles& files, const Team& team,
+                   const ConvertOptions& options, Target& target) {
+  const bool has_work = files.num_done() > 0 || team.size() > 1;
+  if (options.journal != nullptr && IsResumable(error) && has_work) return;
+  target.Abandon();
+  // The error that led here matters more than what cannot be cleared away.
+  if (options.journal != nullptr) static_cast<void>(options.journal->Remove().ok());
+}
+
 }  // namespace
 
 bool IsResumable(const Status& error) {
@@ -223,23 +234,24 @@ Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Targ
   OutputFiles files(plan, target, options, team, progress);
   Mover mover(source, plan, files, options, progress);
   progress.Start("converting", files.own_bytes(), "B");
-  Status status = team.Agree(WriteFiles(mover, files, options));
-  if (status.ok()) {
-    status = team.Agree(team.rank() == 0 ? Publish(plan, target, files) : OkStatus());
+  Status mine = WriteFiles(mover, files, options);
+  // Before the others are told: they may not live to do it.
+  if (!mine.ok()) KeepOrAbandon(mine, files, team, options, target);
+  NEMO_RETURN_IF_ERROR(team.Agree(mine));
+  if (team.rank() == 0) {
+    mine = Publish(plan, target, files);
+    if (!mine.ok()) KeepOrAbandon(mine, files, team, options, target);
   }
+  NEMO_RETURN_IF_ERROR(team.Agree(mine));
   progress.Finish();
-  if (!status.ok()) {
-    const bool keep = options.journal != nullptr && IsResumable(status) && files.num_done() > 0;
-    if (team.rank() == 0 && !keep) target.Abandon();
-    return status;
-  }
+  if (options.journal != nullptr) NEMO_RETURN_IF_ERROR(options.journal->Remove());
   ConvertReport report;
   report.num_files = std::ssize(plan.files);
   for (const PlannedFile& file : plan.files) report.num_tensors += std::ssize(file.tensors);
-  report.read_bytes = mover.read_bytes();
-  report.written_bytes = files.own_bytes();
-  report.kept_bytes = files.kept_bytes();
-  report.num_kept_tensors = files.num_kept();
+  report.written_bytes = plan.size_bytes();
+  NEMO_ASSIGN_OR_RETURN(report.read_bytes, team.Sum(mover.read_bytes()));
+  NEMO_ASSIGN_OR_RETURN(report.kept_bytes, team.Sum(files.kept_bytes()));
+  NEMO_ASSIGN_OR_RETURN(report.num_kept_tensors, team.Sum(files.num_kept()));
   return report;
 }
 

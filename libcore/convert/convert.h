@@ -42,15 +42,14 @@ struct ConvertReport {
   int64_t num_kept_tensors = 0;
 };
 
-/// Runs `plan` from `source` to `target` and finishes it. kIo "stopped by signal N" when a stop was
-/// asked for. After an error the target is abandoned, unless a journal has records of it and the
-/// error is one after which the same work can succeed (kIo, kUnavailable): then everything stays
-/// for a later run. With a team, every rank calls with the same plan; written_bytes and the like
-/// are of the rank's own files.
+/// Runs `plan` from `source` to `target`, finishes it and removes the journal. kIo "stopped by
+/// signal N" when a stop was asked for. After an error target and journal are abandoned, unless the
+/// journal has records and the error is one after which the same work can succeed (IsResumable):
+/// then everything stays for a later run. With a team every rank calls, with the same plan.
 Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Target& target,
                               const ConvertOptions& options, Progress& progress);
 
-/// True when Convert keeps what was done for a later run after `error`.
+/// True for errors after which the same work may succeed: kIo, kUnavailable.
 bool IsResumable(const Status& error);
 
 }  // namespace nemo

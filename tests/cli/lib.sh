@@ -12,8 +12,8 @@ run() {
 # Takes out what differs from run to run.
 mask() {
   sed -E -e 's/^(time +).*/\1.../' -e 's/^(memory +peak ).*/\1.../' \
-    -e 's/("(seconds|gigabytes_per_second|peak_memory_bytes|free_bytes)": )[-+.e0-9]+/\1.../' \
-    -e 's/[0-9.]+ [kMGT]?B free$/... free/'
+    -e 's/("(seconds|gigabytes_per_second|(peak_|planned_)?memory_bytes|free_bytes)": )[-+.e0-9]+/\1.../' \
+    -e 's/[0-9.]+ [kMGT]?B free$/... free/' -e 's/^(memory +)[0-9.]+ [kMGT]?B of buffers/\1... of buffers/'
 }
 
 # flip FILE OFFSET: inverts one byte in place.

@@ -1,16 +1,20 @@
 #include "tools/common/shard_job.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <sys/statvfs.h>
+#include <memory>
 #include <utility>
 
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
+#include "libcore/convert/check.h"
 #include "libcore/convert/convert.h"
+#include "tools/common/mpi_team.h"
 #include "tools/common/shard_report.h"
 #include "tools/common/source.h"
 #include "tools/common/suggest.h"
+#include "tools/common/unfinished.h"
 
 namespace nemo {
 namespace {
@@ -18,6 +22,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxJobs = 1024;
+constexpr int kMinJobs = 6, kMaxDefaultJobs = 32;
+constexpr const char* kVerifyNone = "none";
+constexpr const char* kVerifyWritten = "written";
+constexpr const char* kVerifyFull = "full";
 
 FlagSetter SetVocabRule(std::optional<VocabRule>* out) {
   return [out](const std::string& text) {
@@ -49,7 +57,7 @@ bool IsWithin(const fs::path& inner, const fs::path& outer) {
   return true;
 }
 
-/// The destination must be new (or --force), and must not be, hold, or lie in the source.
+/// The destination must not be, hold, or lie in the source.
 Status CheckDestination(const ShardJob& job) {
   std::error_code error;
   const fs::path source = fs::weakly_canonical(job.source, error);
@@ -58,21 +66,12 @@ Status CheckDestination(const ShardJob& job) {
     return InvalidArgument(Format("{}: the destination must lie apart from the source {}",
                                   job.destination, job.source));
   }
-  if (KindOf(job.destination) != PathKind::kAbsent && !job.force) {
-    return InvalidArgument(Format("{}: exists already; --force replaces it", job.destination));
-  }
   return OkStatus();
 }
 
-/// Bytes that may be written at `path` or, while it does not exist, at the nearest folder above;
-/// -1: the system does not tell.
-int64_t FreeBytesAt(const std::string& path) {
-  std::error_code error;
-  fs::path place = fs::absolute(path, error);
-  while (!fs::exists(place, error) && place.has_relative_path()) place = place.parent_path();
-  struct statvfs info = {};
-  if (statvfs(place.c_str(), &info) != 0) return -1;
-  return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
+Status CheckNew(const ShardJob& job) {
+  if (KindOf(job.destination) == PathKind::kAbsent || job.force) return OkStatus();
+  return InvalidArgument(Format("{}: exists already; --force replaces it", job.destination));
 }
 
 Result<const struct Format*> WritableFormat(const std::string& name) {
@@ -125,6 +124,7 @@ struct Prepared {
   TargetOptions target;
   Plan plan;
   ConvertOptions convert;
+  std::string key;  ///< of the conversion, for its journal
 
   ShardSide SourceSide(const ShardJob& job) const {
     return {job.source, checkpoint.format, checkpoint.container, checkpoint.layout};
@@ -134,11 +134,18 @@ struct Prepared {
   }
 };
 
+/// Blocks in flight: enough for the disk's queue, and for the cores.
+int DefaultJobs(int threads) { return std::clamp(threads, kMinJobs, kMaxDefaultJobs); }
+
 Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
   Prepared prepared;
   PlanOptions options;
   NEMO_ASSIGN_OR_RETURN(options.layout, LayoutFromOptions(job.layout));
   NEMO_ASSIGN_OR_RETURN(prepared.format, TargetFormat(job));
+  NEMO_ASSIGN_OR_RETURN(prepared.convert, OptionsFor(job.jobs > 0 ? static_cast<int>(job.jobs)
+                                                                  : DefaultJobs(console.threads()),
+                                                     job.memory_limit));
+  prepared.convert.verify_written = job.verify == kVerifyWritten;
   options.vocab = job.vocab;
   if (job.max_shard_bytes > 0) options.max_shard_bytes = job.max_shard_bytes;
   NEMO_ASSIGN_OR_RETURN(prepared.checkpoint, OpenSource(job.source));
@@ -150,12 +157,14 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
   } else if (checkpoint.format == prepared.format->name) {
     prepared.target.container = checkpoint.container;
   }
+  options.container = prepared.target.container;
   prepared.target.force = job.force;
   prepared.target.attachments = {checkpoint.provenance, checkpoint.model_config_yaml,
                                  checkpoint.tokenizer_model};
   NEMO_ASSIGN_OR_RETURN(
       prepared.plan, prepared.format->plan(checkpoint.config, checkpoint.source->specs(), options));
-  prepared.convert.jobs = job.jobs > 0 ? static_cast<int>(job.jobs) : console.threads();
+  prepared.key = ConversionKey(prepared.plan, std::string(prepared.format->name),
+                               prepared.target.container, "", checkpoint.provenance.index_xxh3);
   return prepared;
 }
 
@@ -164,18 +173,117 @@ void PrintDryRun(const ShardJob& job, const Prepared& prepared, const Console& c
   report.source = prepared.SourceSide(job);
   report.target = prepared.TargetSide(job);
   report.vocab = VocabReportOf(prepared.checkpoint.config, prepared.plan);
-  report.memory_bytes = prepared.convert.jobs * prepared.convert.block_bytes;
+  report.memory_bytes = MemoryOf(prepared.convert);
   report.disk_bytes = prepared.plan.size_bytes();
   report.free_bytes = FreeBytesAt(job.destination);
   report.plan = &prepared.plan;
   console.json() ? console.PrintJson(ToValue(report)) : console.Print(ToText(report));
 }
 
+/// What an earlier run has written already needs no room again.
 Status CheckDisk(const ShardJob& job, const Plan& plan) {
   const int64_t free_bytes = FreeBytesAt(job.destination);
-  if (free_bytes < 0 || free_bytes >= plan.size_bytes()) return OkStatus();
+  const int64_t needed =
+      plan.size_bytes() - (job.resume ? AllocatedBytes(job.destination + ".partial") : 0);
+  if (free_bytes < 0 || free_bytes >= needed) return OkStatus();
   return IoError(Format("{}: the files need {}, and {} are free", job.destination,
-                        FormatBytes(plan.size_bytes()), FormatBytes(free_bytes)));
+                        FormatBytes(needed), FormatBytes(free_bytes)));
+}
+
+/// True when the conversion was finished by an earlier run. Else: whether it may begin.
+Result<bool> CheckStart(const ShardJob& job, const Prepared& prepared,
+                        const JournalFiles& journals) {
+  if (job.force && !job.resume) return false;
+  auto state = journals.Look();
+  if (!state) return state.error();
+  if (*state == JournalFiles::State::kFinished && job.resume) return true;
+  if (*state == JournalFiles::State::kUnfinished && !job.resume) {
+    return InvalidArgument(
+        Format("{}: a stopped run of this conversion has left its work here; "
+               "--resume goes on with it, --force starts anew",
+               job.destination));
+  }
+  NEMO_RETURN_IF_ERROR(CheckNew(job));
+  NEMO_RETURN_IF_ERROR(CheckDisk(job, prepared.plan));
+  return false;
+}
+
+/// Rank 0 makes the destination, the others join it.
+Result<std::unique_ptr<Target>> MakeTarget(const ShardJob& job, const Prepared& prepared,
+                                           Team& team) {
+  TargetOptions options = prepared.target;
+  options.resume = job.resume || team.rank() > 0;
+  std::unique_ptr<Target> target;
+  Status status;
+  if (team.rank() == 0) {
+    auto made = prepared.format->create(job.destination, options);
+    status = made.error();
+    if (made) target = *std::move(made);
+  }
+  NEMO_RETURN_IF_ERROR(team.Agree(status));
+  if (target != nullptr) return target;
+  return prepared.format->create(job.destination, options);
+}
+
+/// Compares what was written with the source. False: they differ.
+Result<bool> VerifyFull(const ShardJob& job, const Prepared& prepared, const Console& console) {
+  NEMO_ASSIGN_OR_RETURN(const Checkpoint written, OpenSource(job.destination));
+  const Checkpoint& source = prepared.checkpoint;
+  NEMO_ASSIGN_OR_RETURN(const Comparison comparison,
+                        Compare(*source.source, source.config, *written.source, written.config,
+                                prepared.convert.jobs, console.progress()));
+  if (comparison.equal()) return true;
+  for (const Difference& difference : comparison.different) {
+    console.Note(Format("tensor {} differs from the source in {} elements", difference.name,
+                        difference.num_different));
+  }
+  return false;
+}
+
+/// The error of a run that can be gone on with, with the words that say so.
+Status WithAdvice(const Status& error, const JournalFiles& journals) {
+  const auto state = journals.Look();
+  if (!state || *state != JournalFiles::State::kUnfinished) return error;
+  const auto records = journals.Records();
+  if (!records) return error;
+  return Status(error.code(), Format("{}; {} finished tensors are kept: the same command with "
+                                     "--resume goes on from there",
+                                     error.message(), records->tensors.size()));
+}
+
+Result<ShardReport> RunConversion(const ShardJob& job, Prepared& prepared,
+                                  const JournalFiles& journals, Team& team,
+                                  const Console& console) {
+  const auto start = std::chrono::steady_clock::now();
+  // Before any rank opens its journal, which may empty it.
+  if (job.resume) {
+    NEMO_ASSIGN_OR_RETURN(prepared.convert.earlier, journals.Records());
+  } else if (team.rank() == 0) {
+    NEMO_RETURN_IF_ERROR(journals.RemoveAll());
+  }
+  NEMO_RETURN_IF_ERROR(team.Agree(OkStatus()));
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> journal,
+                        journals.Open(team.rank(), job.resume));
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Target> target, MakeTarget(job, prepared, team));
+  prepared.convert.journal = journal.get();
+  prepared.convert.team = &team;
+  prepared.convert.team_records = [&] { return journals.Records(); };
+  Progress& progress = team.rank() == 0 ? console.progress() : NullProgress();
+  auto counts =
+      Convert(*prepared.checkpoint.source, prepared.plan, *target, prepared.convert, progress);
+  if (!counts) return WithAdvice(counts.error(), journals);
+  // An earlier run may have had more ranks.
+  if (team.rank() == 0) NEMO_RETURN_IF_ERROR(journals.RemoveAll());
+  ShardReport report;
+  report.counts = *counts;
+  report.source = prepared.SourceSide(job);
+  report.target = prepared.TargetSide(job);
+  report.vocab = VocabReportOf(prepared.checkpoint.config, prepared.plan);
+  report.planned_memory_bytes = MemoryOf(prepared.convert);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.peak_memory_bytes = PeakMemoryBytes();
+  report.num_ranks = team.size();
+  return report;
 }
 
 }  // namespace
@@ -188,8 +296,9 @@ std::vector<std::string> WritableFormats() {
   return names;
 }
 
-std::vector<FlagGroup> ShardJobFlags(ShardJob* job) {
+std::vector<FlagGroup> ShardJobFlags(ShardJob* job, ShardJobKind kind) {
   const std::vector<std::string> containers = {"hdf5", "safetensors"};
+  const std::vector<std::string> degrees = {kVerifyNone, kVerifyWritten, kVerifyFull};
   FlagGroup output = {
       "Output",
       {
@@ -212,39 +321,80 @@ std::vector<FlagGroup> ShardJobFlags(ShardJob* job) {
                "(exactly the pieces), pad:N (multiple of N * TP); default: megatron, for hf "
                "prune, for trtllm pad:1",
            .set = SetVocabRule(&job->vocab)},
-          {.name = "jobs",
-           .value = "N",
-           .help = "tensors in flight (default: --threads)",
-           .set = SetInt(&job->jobs, 1, kMaxJobs)},
           {.name = "dry-run",
            .help = "print the plan and what it needs; touch nothing",
            .set = SetSwitch(&job->dry_run)},
-          {.name = "force", .help = "replace DST when it exists", .set = SetSwitch(&job->force)},
+          {.name = "force",
+           .help = "replace DST when it exists; do not go on with a stopped run",
+           .set = SetSwitch(&job->force)},
       }};
-  return {{"Layout", FileLayoutFlags(&job->layout)}, std::move(output)};
+  FlagGroup work = {
+      "Work",
+      {
+          {.name = "resume",
+           .help = "go on where a stopped run of the same command was: what it wrote is read "
+                   "back, compared with its checksum and kept",
+           .set = SetSwitch(&job->resume)},
+          {.name = "verify",
+           .value = "DEGREE",
+           .help = "after writing: none (default), written (read the files back from the disk, "
+                   "compare checksums), full (compare them with SRC, element by element)",
+           .choices = degrees,
+           .set = SetChoice(&job->verify, degrees)},
+          {.name = "memory-limit",
+           .value = "SIZE",
+           .help = "for buffers (default 256MiB)",
+           .set = SetBytes(&job->memory_limit, 1)},
+          {.name = "jobs",
+           .value = "N",
+           .help = Format("blocks in flight (default: --threads, at least {} and at most {}; fewer "
+                          "where the memory limit has no room)",
+                          kMinJobs, kMaxDefaultJobs),
+           .set = SetInt(&job->jobs, 1, kMaxJobs)},
+      }};
+  if (kind == ShardJobKind::kConvert) {
+    output.flags.insert(
+        output.flags.begin(),
+        {.name = "to",
+         .value = "FORMAT",
+         .help = "what DST is: native (default; a shard set of this toolkit), hf (a "
+                 "Hugging Face directory), trtllm (a TensorRT-LLM checkpoint)",
+         .choices = WritableFormats(),
+         .set = SetChoice(&job->to, WritableFormats())});
+  }
+  return {{"Layout", FileLayoutFlags(&job->layout)}, std::move(output), std::move(work)};
 }
 
-Status RunShardJob(const ShardJob& job, const Console& console) {
-  NEMO_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(job, console));
+Result<bool> RunShardJob(const ShardJob& job, const Console& console) {
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, MakeTeam());
+  const bool speaks = team->rank() == 0;
+  auto prepared = Prepare(job, console);
+  // Every rank reads the same files and comes to the same end: one says it.
+  if (!prepared) return speaks ? prepared.error() : Status(prepared.error().code(), "");
+  const JournalFiles journals(job.destination, prepared->key);
   if (job.dry_run) {
-    PrintDryRun(job, prepared, console);
-    return OkStatus();
+    NEMO_RETURN_IF_ERROR(CheckNew(job));
+    if (speaks) PrintDryRun(job, *prepared, console);
+    return true;
   }
-  NEMO_RETURN_IF_ERROR(CheckDisk(job, prepared.plan));
-  const Checkpoint& checkpoint = prepared.checkpoint;
-  const auto start = std::chrono::steady_clock::now();
-  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Target> target,
-                        prepared.format->create(job.destination, prepared.target));
-  ShardReport report;
-  NEMO_ASSIGN_OR_RETURN(report.counts, Convert(*checkpoint.source, prepared.plan, *target,
-                                               prepared.convert, console.progress()));
-  report.source = prepared.SourceSide(job);
-  report.target = prepared.TargetSide(job);
-  report.vocab = VocabReportOf(checkpoint.config, prepared.plan);
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  report.peak_memory_bytes = PeakMemoryBytes();
+  Result<bool> is_finished = speaks ? CheckStart(job, *prepared, journals) : false;
+  NEMO_RETURN_IF_ERROR(team->Agree(is_finished.error()));
+  NEMO_ASSIGN_OR_RETURN(const int64_t num_finished, team->Sum(*is_finished ? 1 : 0));
+  if (num_finished > 0) {
+    if (speaks) console.Note(Format("{}: finished already", job.destination));
+    if (speaks) NEMO_RETURN_IF_ERROR(journals.RemoveAll());
+    return true;
+  }
+  NEMO_ASSIGN_OR_RETURN(ShardReport report,
+                        RunConversion(job, *prepared, journals, *team, console));
+  if (!speaks) return true;
+  bool is_equal = true;
+  report.verified = job.verify;
+  if (job.verify == kVerifyFull) {
+    NEMO_ASSIGN_OR_RETURN(is_equal, VerifyFull(job, *prepared, console));
+  }
   console.json() ? console.PrintJson(ToValue(report)) : console.Print(ToText(report));
-  return OkStatus();
+  return is_equal;
 }
 
 }  // namespace nemo

@@ -22,20 +22,27 @@ struct ShardJob {
   LayoutOptions layout;
   std::optional<VocabRule> vocab;  ///< nullopt: what suits the target format
   int64_t max_shard_bytes = 0;     ///< 0: not given
-  int64_t jobs = 0;                ///< tensors in flight; 0: the threads of the run
+  int64_t jobs = 0;                ///< blocks in flight; 0: chosen by the threads of the run
+  int64_t memory_limit = int64_t{256} << 20;  ///< bytes of buffers
+  std::string verify = "none";                ///< none, written, full
   bool dry_run = false;
   bool force = false;
+  bool resume = false;
 };
 
 /// Formats that this build writes, by name.
 std::vector<std::string> WritableFormats();
 
-/// The flags of both tools: layout, --container, --max-shard-size, --vocab, --jobs, --dry-run,
-/// --force.
-std::vector<FlagGroup> ShardJobFlags(ShardJob* job);
+/// nemo-convert chooses the format, nemo-reshard keeps the source's.
+enum class ShardJobKind { kConvert, kReshard };
 
-/// Opens, plans, checks the disk, converts, and prints the report (or, with dry_run, the plan:
-/// nothing is touched). Errors and stops leave nothing behind at the destination.
-Status RunShardJob(const ShardJob& job, const Console& console);
+/// The flags of a tool: layout, output, work.
+std::vector<FlagGroup> ShardJobFlags(ShardJob* job, ShardJobKind kind);
+
+/// Opens, plans, checks the disk, converts (as one of several ranks under mpirun or srun), and
+/// prints the report (or, with dry_run, the plan: nothing is touched). False: --verify full found a
+/// difference. After an error that time mends, and after a stop, what was done stays for --resume;
+/// other errors leave nothing behind at the destination.
+Result<bool> RunShardJob(const ShardJob& job, const Console& console);
 
 }  // namespace nemo

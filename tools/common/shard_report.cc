@@ -77,7 +77,16 @@ std::string ToText(const ShardReport& report) {
                               FormatBytes(report.counts.written_bytes))) +
          Line(report.vocab) +
          Line("time", Format("{:.2f} s, {:.2f} GB/s", report.seconds, GigabytesPerSecond(report))) +
-         Line("memory", Format("peak {}", FormatBytes(report.peak_memory_bytes)));
+         Line("memory", Format("peak {} resident, {} planned for buffers",
+                               FormatBytes(report.peak_memory_bytes),
+                               FormatBytes(report.planned_memory_bytes))) +
+         (report.counts.num_kept_tensors == 0
+              ? ""
+              : Line("resumed",
+                     Format("{} tensors, {}, were there and intact", report.counts.num_kept_tensors,
+                            FormatBytes(report.counts.kept_bytes)))) +
+         (report.num_ranks == 1 ? "" : Line("ranks", Format("{}", report.num_ranks))) +
+         (report.verified == "none" ? "" : Line("verified", report.verified));
 }
 
 Value ToValue(const ShardReport& report) {
@@ -92,6 +101,11 @@ Value ToValue(const ShardReport& report) {
   value.Set("seconds", report.seconds);
   value.Set("gigabytes_per_second", GigabytesPerSecond(report));
   value.Set("peak_memory_bytes", report.peak_memory_bytes);
+  value.Set("planned_memory_bytes", report.planned_memory_bytes);
+  value.Set("kept_tensors", report.counts.num_kept_tensors);
+  value.Set("kept_bytes", report.counts.kept_bytes);
+  value.Set("ranks", report.num_ranks);
+  value.Set("verified", report.verified);
   return value;
 }
 

@@ -35,7 +35,10 @@ struct ShardReport {
   VocabReport vocab;
   ConvertReport counts;
   double seconds = 0;
-  int64_t peak_memory_bytes = 0;
+  int64_t planned_memory_bytes = 0;  ///< of buffers
+  int64_t peak_memory_bytes = 0;     ///< resident, of rank 0
+  int num_ranks = 1;
+  std::string verified = "none";
 };
 std::string ToText(const ShardReport& report);
 Value ToValue(const ShardReport& report);
@@ -44,7 +47,7 @@ struct DryRunReport {
   ShardSide source;
   ShardSide target;
   VocabReport vocab;
-  int64_t memory_bytes = 0;  ///< buffers: jobs * block
+  int64_t memory_bytes = 0;  ///< of buffers
   int64_t disk_bytes = 0;    ///< of the tensors
   int64_t free_bytes = -1;   ///< at the destination; -1: not known
   const Plan* plan = nullptr;

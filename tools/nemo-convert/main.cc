@@ -1,6 +1,5 @@
 // nemo-convert: a checkpoint of any kind this build reads, written as one that it writes.
-#include <utility>
-
+#include "kernels/comm/mpi_comm.h"
 #include "tools/common/shard_job.h"
 #include "tools/common/source.h"
 #include "tools/common/tool.h"
@@ -16,19 +15,10 @@ nemo::Tool ConvertTool(nemo::ShardJob* job) {
       "every byte is read and written once. DST appears whole or not at all.";
   tool.operands = {{"SRC", nemo::kSourceHelp, &job->source},
                    {"DST", "the directory to make", &job->destination}};
-  tool.groups = nemo::ShardJobFlags(job);
-  tool.groups.back().flags.insert(
-      tool.groups.back().flags.begin(),
-      {.name = "to",
-       .value = "FORMAT",
-       .help = "what DST is: native (default; a shard set of this toolkit), hf (a "
-               "Hugging Face directory), trtllm (a TensorRT-LLM checkpoint)",
-       .choices = nemo::WritableFormats(),
-       .set = nemo::SetChoice(&job->to, nemo::WritableFormats())});
+  tool.groups = nemo::ShardJobFlags(job, nemo::ShardJobKind::kConvert);
   tool.example = "nemo-convert Nemotron-4-340B-Base.nemo shards --tp 8 --pp 2";
   tool.run = [job](const nemo::Console& console) -> nemo::Result<bool> {
-    NEMO_RETURN_IF_ERROR(nemo::RunShardJob(*job, console));
-    return true;
+    return nemo::RunShardJob(*job, console);
   };
   return tool;
 }
@@ -37,5 +27,7 @@ nemo::Tool ConvertTool(nemo::ShardJob* job) {
 
 int main(int argc, char** argv) {
   nemo::ShardJob job;
-  return nemo::Main(argc, argv, ConvertTool(&job));
+  const int code = nemo::Main(argc, argv, ConvertTool(&job));
+  nemo::FinalizeMpi(code);
+  return code;
 }

@@ -1,4 +1,5 @@
 // nemo-reshard: the same checkpoint, kind and container, in another parallel layout.
+#include "kernels/comm/mpi_comm.h"
 #include "tools/common/shard_job.h"
 #include "tools/common/tool.h"
 
@@ -13,11 +14,10 @@ nemo::Tool ReshardTool(nemo::ShardJob* job) {
       "There and back again gives the same bytes.";
   tool.operands = {{"SRC", "a native shard set, or a Hugging Face directory", &job->source},
                    {"DST", "the directory to make", &job->destination}};
-  tool.groups = nemo::ShardJobFlags(job);
+  tool.groups = nemo::ShardJobFlags(job, nemo::ShardJobKind::kReshard);
   tool.example = "nemo-reshard shards-tp8-pp2 shards-tp16 --tp 16";
   tool.run = [job](const nemo::Console& console) -> nemo::Result<bool> {
-    NEMO_RETURN_IF_ERROR(nemo::RunShardJob(*job, console));
-    return true;
+    return nemo::RunShardJob(*job, console);
   };
   return tool;
 }
@@ -26,5 +26,7 @@ nemo::Tool ReshardTool(nemo::ShardJob* job) {
 
 int main(int argc, char** argv) {
   nemo::ShardJob job;
-  return nemo::Main(argc, argv, ReshardTool(&job));
+  const int code = nemo::Main(argc, argv, ReshardTool(&job));
+  nemo::FinalizeMpi(code);
+  return code;
 }
