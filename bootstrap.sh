@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # One row per need. CMake finds each of them; docs/building.md says how.
 build_packages=(
   g++ cmake ninja-build pkg-config                  # compiler and build
-  libhdf5-dev libzstd-dev zlib1g-dev                # checkpoint containers
+  libhdf5-dev libzstd-dev zlib1g-dev libdeflate-dev # checkpoint containers
   libyaml-cpp-dev nlohmann-json3-dev                # configurations, manifests
   libfmt-dev libxxhash-dev libcli11-dev             # text, checksums, flags
   libsentencepiece-dev                              # tokenizer

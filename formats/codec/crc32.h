@@ -10,4 +10,8 @@ namespace nemo {
 /// CRC-32 of `data` behind bytes whose CRC-32 is `before` (0: none).
 uint32_t Crc32(std::span<const std::byte> data, uint32_t before = 0);
 
+/// CRC-32 of two runs of bytes, one behind the other, from the CRC-32 of each and the size of the
+/// second (not negative): parts may be summed apart and in any order. Takes about a microsecond.
+uint32_t Crc32Combine(uint32_t front, uint32_t back, int64_t back_bytes);
+
 }  // namespace nemo
