@@ -1,6 +1,7 @@
 #include "formats/dcp/dcp.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -42,6 +43,7 @@ class Item {
     NEMO_RETURN_IF_ERROR(status_);
     return ReadTensor(tensor_, box, out);
   }
+  Status ProveReads() const { return is_open_ ? tensor_.storage->ProveReads() : OkStatus(); }
 
  private:
   Status Open() const {
@@ -60,6 +62,7 @@ class Item {
                                DTypeName(dtype_), FormatList(chunk_.box.extent)));
     }
     tensor_ = std::move(tensor).value();
+    is_open_ = true;
     return OkStatus();
   }
 
@@ -70,6 +73,7 @@ class Item {
   // Written once, under opened_.
   mutable Status status_;
   mutable StridedTensor tensor_;
+  mutable std::atomic<bool> is_open_ = false;  // tensor_ is there
 };
 
 struct Tensor {
@@ -105,6 +109,13 @@ class DcpSource : public TensorSource {
       return ReadFromItem(tensor.items[i], SizeOf(spec->dtype), box, out);
     });
     return status.ok() ? status : status.At(Format("tensor {}", name));
+  }
+
+  Status ProveReads() const override {
+    for (const Tensor& tensor : tensors_) {
+      for (const Item& item : tensor.items) NEMO_RETURN_IF_ERROR(item.ProveReads());
+    }
+    return OkStatus();
   }
 
   std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override {

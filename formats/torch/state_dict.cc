@@ -42,6 +42,11 @@ class StateDictSource : public TensorSource {
     return ReadTensor(tensors_[static_cast<size_t>(*spec - specs_.data())], box, out);
   }
 
+  Status ProveReads() const override {
+    for (const StridedTensor& tensor : tensors_) NEMO_RETURN_IF_ERROR(tensor.storage->ProveReads());
+    return OkStatus();
+  }
+
   std::vector<std::string> FilesOf(std::string_view name, const Box&) const override {
     if (FindSpec(specs_, name) == nullptr) return {};
     return {label_};

@@ -16,7 +16,8 @@ namespace nemo::torch {
 struct TorchFile {
   std::string name;  ///< for messages
   PickleDocument pickle;
-  /// The bytes of each storage by its key. In the zip form they check their CRC-32 when first read.
+  /// The bytes of each storage by its key. In the zip form they check their CRC-32 while they are
+  /// read (checked_file.h).
   std::map<std::string, std::shared_ptr<RandomAccessFile>, std::less<>> storages;
 };
 

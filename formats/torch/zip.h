@@ -14,10 +14,10 @@ namespace nemo::torch {
 bool LooksLikeZip(const RandomAccessFile& file);
 
 /// The entries of a zip archive as a tree of files. Reads the central directory and each entry's
-/// local header, which only says where the data begins. Files check their CRC-32 when they are
-/// first read. kCorruption: truncated, headers that contradict each other, an entry twice, entries
-/// that overlap or leave the file. kUnsupported: compressed or encrypted entries, which torch does
-/// not write.
+/// local header, which only says where the data begins. Files check their CRC-32 while they
+/// are read (checked_file.h). kCorruption: truncated, headers that contradict each other, an entry
+/// twice, entries that overlap or leave the file. kUnsupported: compressed or encrypted entries,
+/// which torch does not write.
 Result<std::shared_ptr<FileTree>> OpenZip(std::shared_ptr<RandomAccessFile> file);
 
 }  // namespace nemo::torch

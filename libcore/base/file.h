@@ -24,6 +24,9 @@ class RandomAccessFile {
   /// Fills all of `out` from `offset_bytes`. kCorruption: the range ends past the file. kIo: the
   /// disk.
   virtual Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const = 0;
+  /// Proves what ReadAt has handed out, where the bytes are checked against a sum of more than was
+  /// read: reads the rest of it. kCorruption: the sum is another.
+  virtual Status ProveReads() const { return OkStatus(); }
   /// How messages name it: `model.nemo: ./model_weights/x/0.0`.
   virtual const std::string& name() const = 0;
 };

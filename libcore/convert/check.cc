@@ -89,6 +89,7 @@ Result<std::vector<Problem>> CheckValues(const CanonicalSource& source, const Mo
       });
   progress.Finish();
   NEMO_RETURN_IF_ERROR(status);
+  NEMO_RETURN_IF_ERROR(source.ProveReads());
   std::vector<Problem> problems;
   for (std::vector<Problem>& list : found) {
     problems.insert(problems.end(), std::make_move_iterator(list.begin()),

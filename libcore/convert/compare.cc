@@ -229,6 +229,8 @@ Result<Comparison> Compare(const CanonicalSource& a, const ModelConfig& config_a
       });
   progress.Finish();
   NEMO_RETURN_IF_ERROR(status);
+  NEMO_RETURN_IF_ERROR(a.ProveReads());
+  NEMO_RETURN_IF_ERROR(b.ProveReads());
   std::sort(result.different.begin(), result.different.end(),
             [](const Difference& x, const Difference& y) { return x.name < y.name; });
   result.num_tensors = static_cast<int64_t>(pairs.size());

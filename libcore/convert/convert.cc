@@ -175,10 +175,12 @@ class Mover {
 };
 
 /// This rank's files, from opening to their final names.
-Status WriteFiles(Mover& mover, OutputFiles& files, const ConvertOptions& options) {
+Status WriteFiles(const TensorSource& source, Mover& mover, OutputFiles& files,
+                  const ConvertOptions& options) {
   NEMO_RETURN_IF_ERROR(files.Open());
   NEMO_RETURN_IF_ERROR(CheckStop());
   NEMO_RETURN_IF_ERROR(mover.Run());
+  NEMO_RETURN_IF_ERROR(source.ProveReads());
   if (options.verify_written) NEMO_RETURN_IF_ERROR(files.Verify());
   NEMO_RETURN_IF_ERROR(CheckStop());
   NEMO_RETURN_IF_ERROR(files.Finish());
@@ -234,7 +236,7 @@ Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Targ
   OutputFiles files(plan, target, options, team, progress);
   Mover mover(source, plan, files, options, progress);
   progress.Start("converting", files.own_bytes(), "B");
-  Status mine = WriteFiles(mover, files, options);
+  Status mine = WriteFiles(source, mover, files, options);
   // Before the others are told: they may not live to do it.
   if (!mine.ok()) KeepOrAbandon(mine, files, team, options, target);
   NEMO_RETURN_IF_ERROR(team.Agree(mine));

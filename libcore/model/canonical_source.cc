@@ -64,6 +64,11 @@ Status CanonicalSource::Read(std::string_view name, const Box& box,
   return OkStatus();
 }
 
+Status CanonicalSource::ProveReads() const {
+  for (const auto& stored : stored_) NEMO_RETURN_IF_ERROR(stored->ProveReads());
+  return OkStatus();
+}
+
 Status CanonicalSource::ReadPiece(const NamePiece& piece, std::span<std::byte> out) const {
   return stored_[static_cast<size_t>(piece.source_index)]->Read(piece.stored_name, piece.stored,
                                                                 out);

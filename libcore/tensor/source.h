@@ -29,6 +29,11 @@ class TensorSource {
   /// another size. kCorruption: checksum or range wrong. kIo: the disk.
   virtual Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const = 0;
 
+  /// Proves what Read has handed out, where a stored checksum covers more than was read: reads the
+  /// rest of that, and nothing that Read has not touched. Whoever keeps what was read calls it when
+  /// the last Read has returned. kCorruption: a checksum is wrong. kIo: the disk.
+  virtual Status ProveReads() const { return OkStatus(); }
+
   /// The files that hold `box` of `name`, relative to the checkpoint, for people (inspect,
   /// messages).
   virtual std::vector<std::string> FilesOf(std::string_view name, const Box& box) const = 0;

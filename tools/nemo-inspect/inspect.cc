@@ -29,7 +29,7 @@ Status ReadStats(const Console& console, Inspection& inspection) {
         return StopRequested() ? IoError("stopped") : OkStatus();
       });
   progress.Finish();
-  return status;
+  return status.ok() ? source.ProveReads() : status;
 }
 
 /// {"name", "bytes", "vocab_size", "bos_id", "eos_id"}, or null.

@@ -239,6 +239,38 @@ std::shared_ptr<CanonicalSource> WithElement(const CanonicalSource& source, cons
                                   {stored});
 }
 
+/// Its reads succeed, and their proof does not.
+class UnprovedSource : public MemorySource {
+ public:
+  Status ProveReads() const override { return Corruption("x.ckpt: its checksum is wrong"); }
+};
+
+TEST(Convert, CheckingAndComparingEndWithTheProofOfWhatWasRead) {
+  const auto intact = RandomModel(Small(), 12);
+  auto stored = std::make_shared<UnprovedSource>();
+  NameMap map;
+  std::vector<TensorSpec> specs(intact->specs().begin(), intact->specs().end());
+  for (const TensorSpec& spec : specs) {
+    stored->Add(spec, ReadTensorOrDie(*intact, spec.name));
+    map.Add(spec.name, {Box::Whole(spec.shape), 0, spec.name, Box::Whole(spec.shape)});
+  }
+  const auto source = *CanonicalSource::Create(specs, std::move(map), {stored});
+  const auto plan = PlanShards(Small(), specs, {.tp_size = 2}, {});
+  MemoryTarget target;
+  const Status results[] = {
+      Convert(*source, *plan, target, {}, NullProgress()).error(),
+      CheckValues(*source, Small(), 1, NullProgress()).error(),
+      Compare(*source, Small(), *intact, Small(), 1, NullProgress()).error(),
+      Compare(*intact, Small(), *source, Small(), 1, NullProgress()).error(),
+  };
+  for (const Status& status : results) {
+    EXPECT_EQ(status.code(), StatusCode::kCorruption);
+    EXPECT_EQ(status.message(), "x.ckpt: its checksum is wrong");
+  }
+  EXPECT_FALSE(target.finished);
+  EXPECT_TRUE(target.abandoned);
+}
+
 TEST(Compare, NamesTensorIndexValuesAndUlp) {
   const std::string name = "decoder.layers.0.mlp.linear_fc1.weight";
   const auto base = WithElement(*RandomModel(Small(), 3), name, 13, BF16FromFloat(1.0f));
