@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "libcore/base/check.h"
 #include "libcore/base/format.h"
 
 namespace nemo::torch {
@@ -37,6 +38,14 @@ Result<DType> DTypeOf(const PickleNode& node, std::span<const TorchType> table) 
   return Unsupported(Format("elements of {}, which this build does not read", node.Describe()));
 }
 
+/// The first name of a type in `table`.
+std::string_view NameOf(DType dtype, std::span<const TorchType> table) {
+  const auto row = std::find_if(table.begin(), table.end(),
+                                [&](const TorchType& known) { return known.dtype == dtype; });
+  NEMO_CHECK(row != table.end());
+  return row->name;
+}
+
 }  // namespace
 
 Result<StorageId> ParseStorageId(const PickleNode& node) {
@@ -63,5 +72,9 @@ Result<StorageId> ParseStorageId(const PickleNode& node) {
 Result<DType> StorageDType(const PickleNode& node) { return DTypeOf(node, kStorageClasses); }
 
 Result<DType> ParseTorchDType(const PickleNode& node) { return DTypeOf(node, kDTypes); }
+
+std::string_view StorageClassName(DType dtype) { return NameOf(dtype, kStorageClasses); }
+
+std::string_view TorchDTypeName(DType dtype) { return NameOf(dtype, kDTypes); }
 
 }  // namespace nemo::torch

@@ -27,4 +27,9 @@ Result<DType> StorageDType(const PickleNode& node);
 /// A dtype as a value ("torch bfloat16"); kUnsupported names another.
 Result<DType> ParseTorchDType(const PickleNode& node);
 
+/// The class in module torch whose storages hold `dtype`: "BFloat16Storage".
+std::string_view StorageClassName(DType dtype);
+/// What torch calls `dtype`: "bfloat16".
+std::string_view TorchDTypeName(DType dtype);
+
 }  // namespace nemo::torch
