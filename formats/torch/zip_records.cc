@@ -44,11 +44,10 @@ int64_t Flags(const ZipEntry& entry) { return entry.size_bytes > 0 ? 0x0808 : 0x
 int64_t SizeOf(std::string_view bytes) { return static_cast<int64_t>(bytes.size()); }
 
 /// Size, compressed size and offset as far as they are saturated, in this order. In a local header
-/// the sizes are zero.
+/// the compressed size is zero: miniz does not know it yet.
 std::string Zip64Field(const ZipEntry& entry, bool is_local) {
   Record values;
-  const int64_t size = is_local ? 0 : entry.size_bytes;
-  if (IsLarge(entry)) values.U64(size).U64(size);
+  if (IsLarge(entry)) values.U64(entry.size_bytes).U64(is_local ? 0 : entry.size_bytes);
   if (IsFar(entry)) values.U64(entry.header_bytes);
   if (values.bytes().empty()) return "";
   return Record().U16(kZip64Extra).U16(SizeOf(values.bytes())).Text(values.bytes()).bytes();

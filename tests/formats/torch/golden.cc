@@ -13,6 +13,14 @@ std::string GoldenTorchBytes(const std::string& name) {
   return ReadFileOrDie(GoldenPath("torch/" + name));
 }
 
+std::string BytesOfHex(const std::string& hex) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes += static_cast<char>(std::strtol(hex.substr(i, 2).c_str(), nullptr, 16));
+  }
+  return bytes;
+}
+
 Result<std::shared_ptr<const TensorSource>> OpenRoot(std::shared_ptr<RandomAccessFile> file) {
   NEMO_ASSIGN_OR_RETURN(auto torch_file, torch::OpenTorchFile(std::move(file)));
   const torch::PickleNode& root = torch_file->pickle.root();
@@ -24,13 +32,10 @@ std::shared_ptr<const MemorySource> ExpectedTensors(const std::string& form) {
   NEMO_CHECK(json.has_value());
   auto source = std::make_shared<MemorySource>();
   for (const auto& [name, tensor] : json->Find(form)->as_object()) {
-    const std::string hex = *tensor.GetString("hex");
-    std::vector<std::byte> data;
-    for (size_t i = 0; i < hex.size(); i += 2) {
-      data.push_back(static_cast<std::byte>(std::strtol(hex.substr(i, 2).c_str(), nullptr, 16)));
-    }
+    const std::string bytes = BytesOfHex(*tensor.GetString("hex"));
+    const auto data = std::as_bytes(std::span(bytes));
     source->Add({name, *ParseDType(*tensor.GetString("dtype")), *tensor.GetIntList("shape")},
-                std::move(data));
+                {data.begin(), data.end()});
   }
   return source;
 }

@@ -11,6 +11,8 @@ namespace nemo::testing {
 
 /// tests/golden/torch/<name> as bytes.
 std::string GoldenTorchBytes(const std::string& name);
+/// "8002" is two bytes.
+std::string BytesOfHex(const std::string& hex);
 /// The tensors of the state dict at the root of a torch file.
 Result<std::shared_ptr<const TensorSource>> OpenRoot(std::shared_ptr<RandomAccessFile> file);
 /// What the files of a form ("zip", "stream") hold, gathered element by element by make.py.

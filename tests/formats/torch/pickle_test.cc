@@ -2,8 +2,6 @@
 // write.
 #include "formats/torch/pickle.h"
 
-#include <cstdlib>
-
 #include <gtest/gtest.h>
 
 #include "libcore/base/format.h"
@@ -73,19 +71,11 @@ std::string Show(const PickleNode& node) {
   return "?";
 }
 
-std::string FromHex(const std::string& hex) {
-  std::string bytes;
-  for (size_t i = 0; i < hex.size(); i += 2) {
-    bytes += static_cast<char>(std::strtol(hex.substr(i, 2).c_str(), nullptr, 16));
-  }
-  return bytes;
-}
-
 TEST(Pickle, IsReadAsPythonWroteItInEveryProtocol) {
   const auto cases = ParseJson(testing::GoldenTorchBytes("pickles.json"));
   ASSERT_TRUE(cases) << cases.error().message();
   for (const Value& c : cases->as_array()) {
-    const std::string bytes = FromHex(*c.GetString("hex"));
+    const std::string bytes = testing::BytesOfHex(*c.GetString("hex"));
     const std::string place =
         Format("{}, protocol {}", *c.GetString("what"), *c.GetInt("protocol"));
     const auto document = ParsePickle(bytes);
@@ -99,7 +89,7 @@ TEST(Pickle, CutAnywhereIsRefused) {
   const auto cases = ParseJson(testing::GoldenTorchBytes("pickles.json"));
   ASSERT_TRUE(cases) << cases.error().message();
   for (const Value& c : cases->as_array()) {
-    const std::string bytes = FromHex(*c.GetString("hex"));
+    const std::string bytes = testing::BytesOfHex(*c.GetString("hex"));
     for (size_t size = 0; size < bytes.size(); ++size) {
       const auto document = ParsePickle(bytes.substr(0, size));
       ASSERT_FALSE(document) << *c.GetString("what") << " " << size;
@@ -112,7 +102,7 @@ TEST(Pickle, AnyChangedByteIsReadOrRefused) {
   const auto cases = ParseJson(testing::GoldenTorchBytes("pickles.json"));
   ASSERT_TRUE(cases) << cases.error().message();
   for (const Value& c : cases->as_array()) {
-    const std::string bytes = FromHex(*c.GetString("hex"));
+    const std::string bytes = testing::BytesOfHex(*c.GetString("hex"));
     for (size_t at = 0; at < std::min<size_t>(bytes.size(), 60); ++at) {
       for (int value = 0; value < 256; ++value) {
         std::string damaged = bytes;
