@@ -1,11 +1,28 @@
 #include "formats/torch/parts_crc32.h"
 
+#include <algorithm>
 #include <iterator>
+#include <vector>
 
 #include "formats/codec/crc32.h"
-#include "libcore/base/format.h"
 
 namespace nemo::torch {
+namespace {
+
+constexpr int64_t kBlockBytes = int64_t{1} << 20;
+
+Result<uint32_t> ReadCrc32(const RandomAccessFile& file, const TensorPlace& place) {
+  std::vector<std::byte> block;
+  uint32_t crc32 = 0;
+  for (int64_t at = 0; at < place.size_bytes; at += std::ssize(block)) {
+    block.resize(static_cast<size_t>(std::min(kBlockBytes, place.size_bytes - at)));
+    NEMO_RETURN_IF_ERROR(file.ReadAt(place.offset_bytes + at, block));
+    crc32 = Crc32(block, crc32);
+  }
+  return crc32;
+}
+
+}  // namespace
 
 void PartsCrc32::Add(int64_t offset_bytes, std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
@@ -26,19 +43,20 @@ void PartsCrc32::Add(int64_t offset_bytes, std::span<const std::byte> bytes) {
       return;
     }
   }
-  // Where another piece begins already, Value sees that there are too many bytes.
+  // Where another piece begins already, Of sees that there were too many bytes.
   parts_.emplace_hint(next, offset_bytes, part);
 }
 
-Result<uint32_t> PartsCrc32::Value(int64_t size_bytes) const {
+Result<uint32_t> PartsCrc32::Of(const RandomAccessFile& file, const TensorPlace& place) const {
   const std::scoped_lock lock(mutex_);
-  if (size_bytes == 0 && parts_.empty()) return uint32_t{0};
-  if (parts_.size() == 1 && parts_.begin()->first == 0 && added_bytes_ == size_bytes &&
-      parts_.begin()->second.size_bytes == size_bytes) {
-    return parts_.begin()->second.crc32;
+  if (place.size_bytes == 0 && parts_.empty()) return uint32_t{0};
+  const auto first = parts_.begin();
+  // With as many bytes added as one part has, no two overlapped on the way to it.
+  if (parts_.size() == 1 && first->first == 0 && added_bytes_ == place.size_bytes &&
+      first->second.size_bytes == place.size_bytes) {
+    return first->second.crc32;
   }
-  return InvalidArgument(
-      Format("its {} bytes were not written once each, so their CRC-32 is not known", size_bytes));
+  return ReadCrc32(file, place);
 }
 
 }  // namespace nemo::torch

@@ -8,17 +8,20 @@
 #include <mutex>
 #include <span>
 
+#include "libcore/base/file.h"
 #include "libcore/base/status.h"
+#include "libcore/tensor/sink.h"
 
 namespace nemo::torch {
 
 /// Thread-safe. Pieces that touch are joined at once, so memory is one small node per hole.
 class PartsCrc32 {
  public:
-  /// `bytes` lie at `offset_bytes`. Each byte is added once.
+  /// `bytes` of the tensor from its byte `offset_bytes` on.
   void Add(int64_t offset_bytes, std::span<const std::byte> bytes);
-  /// Of `size_bytes` bytes. kInvalidArgument: they have not all been added, or some were twice.
-  Result<uint32_t> Value(int64_t size_bytes) const;
+  /// Of the tensor, whose bytes lie at `place` of `file`. Reads them there when they were not all
+  /// added, or some more than once: of which of them is the last one nothing is known.
+  Result<uint32_t> Of(const RandomAccessFile& file, const TensorPlace& place) const;
 
  private:
   struct Part {
