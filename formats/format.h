@@ -20,6 +20,9 @@
 
 namespace nemo {
 
+/// What is larger is no tokenizer (the 340B's has 4.5 MB).
+inline constexpr int64_t kMaxTokenizerBytes = int64_t{256} << 20;
+
 /// A checkpoint opened for reading: everything that conversion, checking and running need.
 struct Checkpoint {
   std::string format;     ///< the row's name: "nemo", "native", "hf"

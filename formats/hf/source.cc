@@ -18,7 +18,6 @@ namespace {
 
 constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
 constexpr int64_t kMaxIndexBytes = int64_t{64} << 20;
-constexpr int64_t kMaxTokenizerBytes = int64_t{256} << 20;
 /// Pickles: transformers reads them, we do not.
 constexpr std::string_view kPickleNames[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
 

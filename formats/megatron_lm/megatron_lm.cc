@@ -10,6 +10,7 @@
 #include "formats/megatron/rank_files.h"
 #include "formats/megatron/rank_weights.h"
 #include "formats/megatron_lm/args.h"
+#include "formats/megatron_lm/directory.h"
 #include "formats/nemo/archive.h"
 #include "formats/nemo/dist_checkpoint.h"
 #include "formats/torch/torch_file.h"
@@ -19,13 +20,9 @@ namespace nemo {
 namespace megatron_lm {
 namespace {
 
-constexpr const char* kTracker = "latest_checkpointed_iteration.txt";
 constexpr int64_t kMaxTrackerBytes = 1000;
 constexpr const char* kFirstFile = "mp_rank_00/model_optim_rng.pt";
 constexpr const char* kFirstFileOfPipeline = "mp_rank_00_000/model_optim_rng.pt";
-// A distributed checkpoint, and the part of it that is not sharded.
-constexpr const char* kDistributedMarker = "metadata.json";
-constexpr const char* kCommonState = "common.pt";
 /// Before 2.0 the rows of the fused QKV had another order.
 constexpr double kOldestVersion = 2.0;
 
@@ -150,6 +147,16 @@ Result<Checkpoint> OpenTree(const std::shared_ptr<FileTree>& tree) {
   return checkpoint;
 }
 
+/// Beside the tracker of `path`, or of the directory that holds the save `path`.
+Status ReadTokenizer(const std::string& path, Checkpoint& checkpoint) {
+  const bool has_tracker = KindOf(JoinPath(path, kTracker)) == PathKind::kFile;
+  const std::string file = JoinPath(has_tracker ? path : DirName(path), kTokenizer);
+  if (KindOf(file) != PathKind::kFile) return OkStatus();
+  NEMO_ASSIGN_OR_RETURN(checkpoint.tokenizer_model, ReadAllFrom(file, kMaxTokenizerBytes));
+  checkpoint.tokenizer_name = kTokenizer;
+  return OkStatus();
+}
+
 }  // namespace
 }  // namespace megatron_lm
 
@@ -167,6 +174,7 @@ Result<Checkpoint> OpenMegatronLm(const std::string& path) {
     return message.starts_with(directory) ? checkpoint.error() : checkpoint.error().At(directory);
   }
   checkpoint->provenance.base_name = BaseName(directory);
+  NEMO_RETURN_IF_ERROR(megatron_lm::ReadTokenizer(path, *checkpoint));
   return checkpoint;
 }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "formats/format.h"
 #include "libcore/base/format.h"
 
 namespace nemo {
@@ -11,7 +12,6 @@ namespace {
 
 constexpr std::string_view kScheme = "nemo:";
 constexpr size_t kHashDigits = 32;
-constexpr int64_t kMaxTokenizerBytes = int64_t{256} << 20;  // the 340B's has 4.5 MB
 
 bool IsTokenizerName(std::string_view file) {
   return file.ends_with(".model") && file.find('/') == std::string_view::npos &&

@@ -18,7 +18,6 @@ constexpr const char* kContext = "context/";
 constexpr const char* kConfigName = "context/model.yaml";
 constexpr const char* kWeights = "weights/";
 constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
-constexpr int64_t kMaxTokenizerBytes = int64_t{256} << 20;
 constexpr std::string_view kSentencePiece = "SentencePieceTokenizer";
 
 bool HasDistCheckpoint(const std::string& path) {

@@ -154,7 +154,8 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
   prepared.target.container = prepared.format->target.container;
   if (!job.container.empty()) {
     prepared.target.container = job.container;
-  } else if (checkpoint.format == prepared.format->name) {
+  } else if (checkpoint.format == prepared.format->name &&
+             prepared.format->target.has_containers) {
     prepared.target.container = checkpoint.container;
   }
   options.container = prepared.target.container;
