@@ -16,6 +16,9 @@ namespace {
 constexpr size_t kMaxBytes = size_t{16} << 20;
 constexpr int kMaxDepth = 100;
 constexpr int64_t kMaxNodes = 1'000'000;
+/// Aliases repeat what stands once in the text, and a few of them in a row repeat it exponentially.
+constexpr size_t kMaxGrowth = 64;               // bytes of values for each byte of text
+constexpr size_t kFreeBytes = size_t{1} << 16;  // whatever the text's size
 
 template <typename T>
 bool ParseWhole(std::string_view text, T& out) {
@@ -49,11 +52,11 @@ Value PlainScalar(const std::string& text) {
 
 class Converter {
  public:
+  explicit Converter(size_t text_bytes) : max_bytes_(kFreeBytes + kMaxGrowth * text_bytes) {}
+
   Result<Value> Convert(const YAML::Node& node, int depth) {
     if (depth > kMaxDepth) return Corruption(Format("nested deeper than {} levels", kMaxDepth));
-    if (++num_nodes_ > kMaxNodes) {
-      return Corruption(Format("more than {} values once aliases are followed", kMaxNodes));
-    }
+    NEMO_RETURN_IF_ERROR(Charge(sizeof(Value) + (node.IsScalar() ? node.Scalar().size() : 0)));
     switch (node.Type()) {
       case YAML::NodeType::Undefined:
       case YAML::NodeType::Null:
@@ -70,6 +73,13 @@ class Converter {
   }
 
  private:
+  Status Charge(size_t bytes) {
+    num_bytes_ += bytes;
+    if (++num_nodes_ <= kMaxNodes && num_bytes_ <= max_bytes_) return OkStatus();
+    return Corruption(Format("more than {} values, or {} times the text, once aliases are followed",
+                             kMaxNodes, kMaxGrowth));
+  }
+
   Result<Value> ConvertSequence(const YAML::Node& node, int depth) {
     Value::Array array;
     for (const YAML::Node& item : node) {
@@ -85,6 +95,7 @@ class Converter {
     for (const auto& member : node) {
       if (!member.first.IsScalar()) return Corruption("a mapping has a key that is not text");
       const std::string& key = member.first.Scalar();
+      NEMO_RETURN_IF_ERROR(Charge(key.size()));
       if (!keys.insert(key).second) return Corruption(Format("duplicate key '{}'", key));
       Result<Value> value = Convert(member.second, depth + 1);
       if (!value) return value.error().At(key);
@@ -93,7 +104,9 @@ class Converter {
     return Value(std::move(object));
   }
 
+  size_t max_bytes_;
   int64_t num_nodes_ = 0;
+  size_t num_bytes_ = 0;
 };
 
 }  // namespace
@@ -103,7 +116,7 @@ Result<Value> ParseYaml(std::string_view text) {
     return Corruption(Format("YAML of {} bytes; the limit is {}", text.size(), kMaxBytes));
   }
   try {
-    return Converter().Convert(YAML::Load(std::string(text)), 0);
+    return Converter(text.size()).Convert(YAML::Load(std::string(text)), 0);
   } catch (const std::exception& e) {
     return Corruption(Format("not valid YAML: {}", e.what()));
   }

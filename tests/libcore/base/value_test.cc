@@ -68,9 +68,13 @@ TEST(Yaml, RefusesBombsDepthAndNonsense) {
     for (int j = 0; j < 10; ++j) bomb += Format("{}*a{}", j == 0 ? "" : ",", i - 1);
     bomb += "]\n";
   }
+  std::string repeated = "a: &a " + std::string(10'000, 'x') + "\nb: [*a";
+  for (int i = 0; i < 5000; ++i) repeated += ",*a";
+  repeated += "]\n";
   const std::string deep = "x: " + std::string(100000, '[') + std::string(100000, ']');
-  for (const std::string& text : {bomb, deep, std::string("num_layers: [1, 2\nhidden: }{\n"),
-                                  std::string("a: 1\na: 2\n"), std::string("? [a]\n: 1\n")}) {
+  for (const std::string& text :
+       {bomb, repeated, deep, std::string("num_layers: [1, 2\nhidden: }{\n"),
+        std::string("a: 1\na: 2\n"), std::string("? [a]\n: 1\n")}) {
     EXPECT_EQ(ParseYaml(text).error().code(), StatusCode::kCorruption) << text.substr(0, 40);
   }
 }
