@@ -37,6 +37,8 @@ class PickleNode {
     kObject,        ///< what Python would get by calling `callable` with `args`
     kPersistentId,  ///< something kept outside of the pickle: a storage
   };
+  /// torch's own kernels take no more.
+  static constexpr size_t kMaxAxes = 64;
   struct Entry {
     const PickleNode* key;
     const PickleNode* value;
@@ -55,8 +57,9 @@ class PickleNode {
   Result<std::string_view> AsBytes() const;
   /// Elements of a tuple, list or set of exactly this kind.
   Result<std::span<const PickleNode* const>> AsItems(Kind kind) const;
-  /// A tuple or list of integers; torch.Size counts as one.
-  Result<std::vector<int64_t>> AsIntList() const;
+  /// A tuple or list of at most `max_size` integers; torch.Size counts as one. Many tensors may
+  /// share one long list, and a copy for each would be more than the pickle.
+  Result<std::vector<int64_t>> AsIntList(size_t max_size = kMaxAxes) const;
 
   /// Elements of a tuple, list or set, and what was appended to an object; empty for other kinds.
   std::span<const PickleNode* const> items() const;

@@ -92,13 +92,17 @@ Result<std::span<const PickleNode* const>> PickleNode::AsItems(Kind kind) const 
   return items();
 }
 
-Result<std::vector<int64_t>> PickleNode::AsIntList() const {
+Result<std::vector<int64_t>> PickleNode::AsIntList(size_t max_size) const {
   if (IsObjectOf("torch", "Size")) {
     const auto args = this->args()->items();
     if (args.size() != 1 || args[0]->Is(Kind::kObject)) return Expected("one tuple", *this);
-    return args[0]->AsIntList();
+    return args[0]->AsIntList(max_size);
   }
   if (!Is(Kind::kTuple) && !Is(Kind::kList)) return Expected("a tuple of integers", *this);
+  if (items().size() > max_size) {
+    return Corruption(Format("expected at most {} integers, found {} of {}", max_size, Describe(),
+                             items().size()));
+  }
   std::vector<int64_t> values;
   for (const PickleNode* item : items()) {
     NEMO_ASSIGN_OR_RETURN(const int64_t value, item->AsInt());

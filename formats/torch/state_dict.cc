@@ -15,7 +15,10 @@ namespace {
 using Kind = PickleNode::Kind;
 
 constexpr int kMaxLevels = 16;
-constexpr int64_t kMaxEntries = 1'000'000;
+/// A dict, a tensor or a long name may stand in many places of a small pickle. What is made of it
+/// is bounded by the pickle's size: saved names take fewer bytes than what describes their tensors.
+constexpr int64_t kMaxGrowth = 16;
+constexpr int64_t kNamedBytes = 64;  // besides the name itself
 constexpr std::string_view kExtraState = "_extra_state";
 
 struct Named {
@@ -61,32 +64,41 @@ class StateDictSource : public TensorSource {
 
 class Collector {
  public:
-  explicit Collector(const TorchFile& file) : file_(file) {}
+  explicit Collector(const TorchFile& file)
+      : file_(file),
+        entries_left_(file.pickle.size_bytes()),
+        bytes_left_(kMaxGrowth * file.pickle.size_bytes()) {}
 
   /// Adds what lies in `dict`, whose own name with its dot is `prefix`.
   Status Collect(const PickleNode& dict, const std::string& prefix, int levels) {
     if (levels == 0) return Corruption(Format("dicts nested deeper than {}", kMaxLevels));
     for (const PickleNode::Entry& entry : dict.entries()) {
-      // The same dict may stand in many places, so their number bounds the work and not the file.
-      if (++num_entries_ > kMaxEntries)
-        return Corruption(Format("more than {} names", kMaxEntries));
-      if (!entry.key->Is(Kind::kText)) continue;
-      const std::string name = prefix + std::string(*entry.key->AsText());
-      if (entry.value->Is(Kind::kDict)) {
+      if (--entries_left_ < 0) return TooMany();
+      const bool is_dict = entry.value->Is(Kind::kDict);
+      if (!entry.key->Is(Kind::kText) || !(is_dict || IsTensor(*entry.value))) continue;
+      const std::string_view key = *entry.key->AsText();
+      bytes_left_ -= kNamedBytes + static_cast<int64_t>(prefix.size() + key.size());
+      if (bytes_left_ < 0) return TooMany();
+      std::string name = Format("{}{}", prefix, key);
+      if (is_dict) {
         NEMO_RETURN_IF_ERROR(Collect(*entry.value, name + ".", levels - 1));
+      } else if (!name.ends_with(kExtraState)) {
+        Result<StridedTensor> tensor = TensorOf(file_, *entry.value);
+        if (!tensor) return tensor.error().At(Format("tensor {}", name.substr(0, 200)));
+        found_.push_back({std::move(name), std::move(tensor).value()});
       }
-      if (!IsTensor(*entry.value) || name.ends_with(kExtraState)) continue;
-      Result<StridedTensor> tensor = TensorOf(file_, *entry.value);
-      if (!tensor) return tensor.error().At(Format("tensor {}", name.substr(0, 200)));
-      found_.push_back({name, std::move(tensor).value()});
     }
     return OkStatus();
   }
   std::vector<Named>& found() { return found_; }
 
  private:
+  static Status TooMany() {
+    return Corruption("more names than the pickle describes: dicts that repeat one another");
+  }
+
   const TorchFile& file_;
-  int64_t num_entries_ = 0;
+  int64_t entries_left_, bytes_left_;
   std::vector<Named> found_;
 };
 

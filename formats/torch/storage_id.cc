@@ -12,6 +12,9 @@ namespace {
 using Kind = PickleNode::Kind;
 using Items = std::span<const PickleNode* const>;
 
+/// torch numbers its storages; a long key could be repeated by many small references to it.
+constexpr size_t kMaxKeyBytes = 255;
+
 struct TorchType {
   std::string_view name;  // in module torch
   DType dtype;
@@ -60,6 +63,9 @@ Result<StorageId> ParseStorageId(const PickleNode& node) {
   if (what != "storage") return Corruption(Format("a persistent id of '{}'", what.substr(0, 100)));
   StorageId storage{id[1], "", 0, 0};
   NEMO_ASSIGN_OR_RETURN(storage.key, id[2]->AsText());
+  if (storage.key.size() > kMaxKeyBytes) {
+    return Corruption(Format("a storage key of {} bytes", storage.key.size()));
+  }
   NEMO_ASSIGN_OR_RETURN(storage.count, id[4]->AsInt());
   if (id.size() == 6 && !id[5]->Is(Kind::kNone)) {
     NEMO_ASSIGN_OR_RETURN(const Items view, id[5]->AsItems(Kind::kTuple));

@@ -25,7 +25,7 @@ constexpr int64_t kCountBytes = 8;
 /// The pickles at the front of the stream, and where they end.
 struct Front {
   PickleDocument object;
-  std::vector<std::string> keys;  // in the order of the storages
+  PickleDocument keys;  // a list of texts, in the order of the storages
   int64_t end_bytes;
 };
 
@@ -35,16 +35,6 @@ Status CheckSystem(const PickleNode& info) {
   NEMO_ASSIGN_OR_RETURN(const bool is_little, little->AsBool());
   if (!is_little) return Unsupported("big-endian; this build reads little-endian files");
   return OkStatus();
-}
-
-Result<std::vector<std::string>> ParseKeys(const PickleNode& list) {
-  NEMO_ASSIGN_OR_RETURN(const auto items, list.AsItems(Kind::kList));
-  std::vector<std::string> keys;
-  for (const PickleNode* item : items) {
-    NEMO_ASSIGN_OR_RETURN(const std::string_view key, item->AsText());
-    keys.emplace_back(key);
-  }
-  return keys;
 }
 
 Result<Front> ParseFront(std::string window) {
@@ -63,9 +53,8 @@ Result<Front> ParseFront(std::string window) {
   NEMO_ASSIGN_OR_RETURN(const PickleDocument system, next());
   NEMO_RETURN_IF_ERROR(CheckSystem(system.root()));
   NEMO_ASSIGN_OR_RETURN(PickleDocument object, next());
-  NEMO_ASSIGN_OR_RETURN(const PickleDocument keys, next());
-  NEMO_ASSIGN_OR_RETURN(std::vector<std::string> parsed_keys, ParseKeys(keys.root()));
-  return Front{std::move(object), std::move(parsed_keys), at};
+  NEMO_ASSIGN_OR_RETURN(PickleDocument keys, next());
+  return Front{std::move(object), std::move(keys), at};
 }
 
 /// Nothing says how long the pickles are, so the window grows until they fit.
@@ -93,12 +82,15 @@ Result<std::map<std::string, int64_t, std::less<>>> ItemSizes(const PickleDocume
   return sizes;
 }
 
-/// Each storage: its number of elements, then its bytes.
+/// Each storage: its number of elements, then its bytes. A key is copied once: the list may repeat
+/// a long one as often as it likes.
 Status PlaceStorages(const std::shared_ptr<RandomAccessFile>& file, const Front& front,
                      TorchFile& torch_file) {
   NEMO_ASSIGN_OR_RETURN(const auto item_sizes, ItemSizes(front.object));
+  NEMO_ASSIGN_OR_RETURN(const auto keys, front.keys.root().AsItems(Kind::kList));
   int64_t at = front.end_bytes;
-  for (const std::string& key : front.keys) {
+  for (const PickleNode* node : keys) {
+    NEMO_ASSIGN_OR_RETURN(const std::string_view key, node->AsText());
     const std::string place = Format("storage '{}'", key.substr(0, 100));
     const auto item_size = item_sizes.find(key);
     if (item_size == item_sizes.end()) {
