@@ -218,6 +218,17 @@ Status CheckNoOverlap(const std::vector<StoredTensor>& tensors) {
   return OkStatus();
 }
 
+/// Items are stored as they are, so one that is shorter than its elements is not them: a shape that
+/// lies costs no more than the files there are.
+Status CheckHolds(const Chunk& chunk, DType dtype) {
+  const int64_t needed = NumElements(chunk.box) * SizeOf(dtype);
+  if (chunk.size_bytes >= needed) return OkStatus();
+  return Corruption(Format(
+      "the chunk at {} of shape {} needs {} bytes, and its item has {}; the save or the copy "
+      "is incomplete, or .metadata does not belong to it",
+      FormatList(chunk.box.offset), FormatList(chunk.box.extent), needed, chunk.size_bytes));
+}
+
 Result<Tensor> MakeTensor(StoredTensor stored, Placement& placement) {
   std::vector<Box> boxes;
   for (const Chunk& chunk : stored.chunks) boxes.push_back(chunk.box);
@@ -225,6 +236,7 @@ Result<Tensor> MakeTensor(StoredTensor stored, Placement& placement) {
   NEMO_ASSIGN_OR_RETURN(tensor.grid, ChunkGrid::Create(stored.spec.shape, boxes));
   for (Chunk& chunk : stored.chunks) {
     NEMO_ASSIGN_OR_RETURN(auto range, placement.RangeOf(chunk));
+    NEMO_RETURN_IF_ERROR(CheckHolds(chunk, stored.spec.dtype));
     tensor.items.emplace_back(std::move(chunk), stored.spec.dtype, std::move(range));
   }
   return tensor;

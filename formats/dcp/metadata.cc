@@ -44,28 +44,22 @@ Result<std::string_view> Name(const PickleNode& node) {
   return name;
 }
 
-/// A torch.Size, or a plain tuple or list.
-Result<std::vector<int64_t>> IntList(const PickleNode& node) {
-  const PickleNode* list = &node;
-  if (node.IsObjectOf("torch", "Size") && node.args()->items().size() == 1) {
-    list = node.args()->items()[0];
-  }
-  if (list->Is(Kind::kObject) || list->items().size() > kMaxRank) {
-    return Corruption(Format("expected at most {} integers, found {} of {}", kMaxRank,
-                             list->Describe(), list->items().size()));
-  }
-  return list->AsIntList();
-}
-
 Result<std::vector<int64_t>> IntListField(const PickleNode& object, std::string_view name) {
   NEMO_ASSIGN_OR_RETURN(const PickleNode* field, Field(object, name));
-  Result<std::vector<int64_t>> list = IntList(*field);
+  Result<std::vector<int64_t>> list = field->AsIntList(kMaxRank);
   return list ? list : Result<std::vector<int64_t>>(list.error().At(name));
 }
 
-/// Where items lie, by tensor and offset in it.
+/// Where items lie, by tensor and offset in it. Each is of one chunk, and taken by it.
 using Places =
     std::map<std::pair<std::string_view, std::vector<int64_t>>, const PickleNode*, std::less<>>;
+
+/// The field when it is a dict: its text keys differ.
+Result<const PickleNode*> DictField(const PickleNode& object, std::string_view name) {
+  NEMO_ASSIGN_OR_RETURN(const PickleNode* field, Field(object, name));
+  if (field->Is(Kind::kDict)) return field;
+  return Corruption(Format("{}: expected a dict, found {}", name, field->Describe()));
+}
 
 /// The chunk's number in a MetadataIndex is only a hint: its offset tells which one it is.
 Result<Places> CollectPlaces(const PickleNode& storage_data, const Wanted& wanted) {
@@ -146,8 +140,8 @@ Result<Box> ParseBox(const PickleNode& chunk, const Shape& shape) {
 }
 
 /// `num_chunks` counts over all tensors.
-Result<StoredTensor> ParseTensor(std::string_view name, const PickleNode& node,
-                                 const Places& places, size_t& num_chunks) {
+Result<StoredTensor> ParseTensor(std::string_view name, const PickleNode& node, Places& places,
+                                 size_t& num_chunks) {
   StoredTensor tensor;
   tensor.spec.name = name;
   NEMO_ASSIGN_OR_RETURN(tensor.spec.dtype, ParseDType(node));
@@ -155,18 +149,20 @@ Result<StoredTensor> ParseTensor(std::string_view name, const PickleNode& node,
   NEMO_RETURN_IF_ERROR(CheckSpec(tensor.spec));
   NEMO_ASSIGN_OR_RETURN(const PickleNode* list, Field(node, "chunks"));
   NEMO_ASSIGN_OR_RETURN(const auto chunks, list->AsItems(Kind::kList));
+  // Many tensors may share one long list: looking through it is bounded, and each chunk that is
+  // kept needs a place of its own.
   num_chunks += chunks.size();
   if (num_chunks > kMaxChunks) return Corruption(Format("more than {} chunks", kMaxChunks));
   for (const PickleNode* chunk : chunks) {
     NEMO_ASSIGN_OR_RETURN(Box box, ParseBox(*chunk, tensor.spec.shape));
     if (NumElements(box) == 0) continue;  // a rank that had nothing to save
-    const auto place = places.find(std::pair(name, box.offset));
+    auto place = places.extract(std::pair(name, box.offset));
     const std::string label = Format("the chunk at {}", FormatList(box.offset));
-    if (place == places.end()) {
+    if (place.empty()) {
       return Corruption(
-          Format("{} has no storage entry; the save or the copy is incomplete", label));
+          Format("{} has no storage entry of its own; the save or the copy is incomplete", label));
     }
-    Result<Chunk> parsed = ParseChunk(std::move(box), *place->second);
+    Result<Chunk> parsed = ParseChunk(std::move(box), *place.mapped());
     if (!parsed) return parsed.error().At(label);
     tensor.chunks.push_back(std::move(parsed).value());
   }
@@ -177,9 +173,9 @@ Result<StoredTensor> ParseTensor(std::string_view name, const PickleNode& node,
 
 Result<std::vector<StoredTensor>> ParseMetadata(std::string bytes, const Wanted& wanted) {
   NEMO_ASSIGN_OR_RETURN(const torch::PickleDocument document, torch::ParsePickle(std::move(bytes)));
-  NEMO_ASSIGN_OR_RETURN(const PickleNode* storage_data, Field(document.root(), "storage_data"));
-  NEMO_ASSIGN_OR_RETURN(const Places places, CollectPlaces(*storage_data, wanted));
-  NEMO_ASSIGN_OR_RETURN(const PickleNode* dict, Field(document.root(), "state_dict_metadata"));
+  NEMO_ASSIGN_OR_RETURN(const PickleNode* storage_data, DictField(document.root(), "storage_data"));
+  NEMO_ASSIGN_OR_RETURN(Places places, CollectPlaces(*storage_data, wanted));
+  NEMO_ASSIGN_OR_RETURN(const PickleNode* dict, DictField(document.root(), "state_dict_metadata"));
 
   std::vector<StoredTensor> tensors;
   size_t num_chunks = 0;
