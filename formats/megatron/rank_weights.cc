@@ -26,14 +26,16 @@ struct NamedChunk {
 
 Result<NamedChunk> NameTensors(RankChunk rank) {
   NamedChunk chunk{std::move(rank), {}};
+  std::set<int64_t> layers;  // a high number in one name does not make them many
   for (const TensorSpec& spec : chunk.rank.source->specs()) {
     std::string name = CanonicalRankName(spec.name);
-    chunk.num_layers = std::max(chunk.num_layers, LayerOf(name) + 1);
+    if (const int64_t layer = LayerOf(name); layer >= 0) layers.insert(layer);
     const auto [it, added] = chunk.tensors.emplace(std::move(name), &spec);
     if (added) continue;
     return Corruption(Format("{}: tensors {} and {} are both {}", chunk.rank.file, it->second->name,
                              spec.name, it->first));
   }
+  chunk.num_layers = static_cast<int64_t>(layers.size());
   return chunk;
 }
 

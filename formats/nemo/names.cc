@@ -26,17 +26,18 @@ int64_t LayerNumber(std::string_view rest) {
   return numbered && layer >= 0 ? layer : -1;
 }
 
-/// Layers that the stored arrays hold, by the first stacked key, else by the highest layer number.
+/// Layers that the stored arrays hold, by the first stacked key, else as many as have numbers of
+/// their own: a high number in one name does not make them many.
 int64_t NumStoredLayers(std::span<const TensorSpec> stored, const std::string& prefix) {
   const std::string begin = prefix + std::string(kLayers);
-  int64_t count = 0;
+  std::set<int64_t> layers;
   for (const TensorSpec& spec : stored) {
     if (!spec.name.starts_with(begin)) continue;
     const int64_t layer = LayerNumber(std::string_view(spec.name).substr(begin.size()));
     if (layer < 0) return spec.shape.empty() ? 0 : spec.shape.front();
-    count = std::max(count, layer + 1);
+    layers.insert(layer);
   }
-  return count;
+  return static_cast<int64_t>(layers.size());
 }
 
 /// Finds one tensor after the other and notes which keys served.
