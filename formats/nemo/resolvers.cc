@@ -42,15 +42,15 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-Result<Value> CallArithmetic(std::string_view name, std::span<const Value> arguments) {
+Result<Value> CallArithmetic(std::string_view name, std::span<const Value* const> arguments) {
   std::string known;
   for (const Row& row : kRows) {
     known += Format("{}, ", row.name);
     if (row.name != name) continue;
-    if (arguments.size() != 2 || !arguments[0].is_number() || !arguments[1].is_number()) {
+    if (arguments.size() != 2 || !arguments[0]->is_number() || !arguments[1]->is_number()) {
       return Corruption(Format("resolver '{}' takes two numbers", name));
     }
-    return row.call(arguments[0], arguments[1]);
+    return row.call(*arguments[0], *arguments[1]);
   }
   return Unsupported(
       Format("resolver '{}' is not known here ({}oc.select are); write the value in its "

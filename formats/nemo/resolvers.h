@@ -11,6 +11,6 @@ namespace nemo {
 
 /// Calls resolver `name`. Integers stay integers as long as the result is one.
 /// kUnsupported: no such resolver (lists those there are). kCorruption: arguments that do not fit.
-Result<Value> CallArithmetic(std::string_view name, std::span<const Value> arguments);
+Result<Value> CallArithmetic(std::string_view name, std::span<const Value* const> arguments);
 
 }  // namespace nemo
