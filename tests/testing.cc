@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <unistd.h>
 
 #include "libcore/base/check.h"
@@ -23,7 +22,8 @@ class BytesFile : public RandomAccessFile {
         static_cast<int64_t>(out.size()) > size_bytes() - offset_bytes) {
       return Corruption(name_ + ": read past the end");
     }
-    std::memcpy(out.data(), bytes_.data() + offset_bytes, out.size());
+    // Not memcpy: an empty span may have no address.
+    std::copy_n(std::as_bytes(std::span(bytes_)).begin() + offset_bytes, out.size(), out.begin());
     return OkStatus();
   }
 
