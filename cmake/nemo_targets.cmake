@@ -12,8 +12,15 @@ target_compile_options(nemo_options INTERFACE
 if(NEMO_SANITIZE)
   # GCC 12 sees uninitialized uses in its own instrumentation.
   target_compile_options(nemo_options INTERFACE -fsanitize=${NEMO_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
-    -Wno-maybe-uninitialized)
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(nemo_options INTERFACE -fsanitize=${NEMO_SANITIZE})
+endif()
+if(NEMO_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    message(FATAL_ERROR "NEMO_FUZZ=ON needs clang, which brings libFuzzer: use the preset fuzz")
+  endif()
+  # Coverage that steers the fuzzer, in everything; main() comes with each target (tests/fuzz).
+  target_compile_options(nemo_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # nemo_library(NAME [LINK public...] [PRIVATE packages...]): target nemo_NAME, alias nemo::NAME.

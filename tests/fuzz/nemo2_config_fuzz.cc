@@ -1,0 +1,13 @@
+// context/model.yaml of NeMo 2.
+#include "formats/nemo2/config.h"
+#include "tests/fuzz/harness.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string text = nemo::fuzz::Bytes(data, size);
+  const nemo::fuzz::MemoryLimit limit(size, 256);
+  auto config = nemo::ParseNemo2Config(text);
+  if (!config) return 0;
+  config->model.padded_vocab_size = 256000;  // as the weights would show it
+  static_cast<void>(nemo::CheckConfig(config->model).ok());
+  return 0;
+}
