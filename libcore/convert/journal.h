@@ -1,6 +1,6 @@
 // Journal: what a conversion has finished, kept beside its output, so that a stopped one can go on.
 // Text, one JSON object a line; the first names the conversion. A torn last line does not count:
-// records are proved by the bytes that they speak of, not believed. docs/resume.md.
+// records are proved by the bytes that they speak of, not believed. docs/convert.md.
 #pragma once
 
 #include <cstdint>
