@@ -12,8 +12,10 @@ namespace {
 bool HoldsOnlyOwn(const FileTree& directory, const OutputKind& kind) {
   const auto& files = directory.files();
   return std::all_of(files.begin(), files.end(), [&](std::string_view name) {
-    constexpr std::string_view kTemporary = ".partial";
-    if (name.ends_with(kTemporary)) name.remove_suffix(kTemporary.size());
+    // Behind a file that grows, and behind its index while that is made afresh for a resumed run.
+    for (const std::string_view temporary : {".index", ".partial"}) {
+      if (name.ends_with(temporary)) name.remove_suffix(temporary.size());
+    }
     return kind.is_own(name);
   });
 }
