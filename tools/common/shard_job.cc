@@ -154,8 +154,7 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
   prepared.target.container = prepared.format->target.container;
   if (!job.container.empty()) {
     prepared.target.container = job.container;
-  } else if (checkpoint.format == prepared.format->name &&
-             prepared.format->target.has_containers) {
+  } else if (checkpoint.format == prepared.format->name && prepared.format->target.has_containers) {
     prepared.target.container = checkpoint.container;
   }
   options.container = prepared.target.container;
@@ -358,8 +357,10 @@ std::vector<FlagGroup> ShardJobFlags(ShardJob* job, ShardJobKind kind) {
         output.flags.begin(),
         {.name = "to",
          .value = "FORMAT",
-         .help = "what DST is: native (default; a shard set of this toolkit), hf (a "
-                 "Hugging Face directory), trtllm (a TensorRT-LLM checkpoint)",
+         .help =
+             "what DST is: native (default; a shard set of this toolkit), hf (a "
+             "Hugging Face directory), megatron (a distributed checkpoint for Megatron-LM), trtllm "
+             "(a TensorRT-LLM checkpoint)",
          .choices = WritableFormats(),
          .set = SetChoice(&job->to, WritableFormats())});
   }
