@@ -1,7 +1,8 @@
 """Writes the seeds of the fuzz targets into the folders beside this file: small inputs of each kind, and inputs made to hurt.
 
-They are no oracles. Made with torch 2.15 for the files of torch.save and of its distributed checkpoints; the shard sets
-(native_*) are what nemo-convert made of hf_nano below, given as its path. Run: python make.py [NEMO-CONVERT]
+They are no oracles, and torch does not write the same bytes twice. Made with torch 2.15 for the files of torch.save and of its
+distributed checkpoints; with the path of nemo-convert the shard sets (native_*) that it makes of HF_FILES below.
+Run: python make.py [NEMO-CONVERT]
 """
 import argparse
 import collections
@@ -236,9 +237,8 @@ write('pickle', 'many_small_tuples', b'\x80\x02(' + b'N\x85' * 500 + b't.')
 def zip_of(pickled, storages):
     out = io.BytesIO()
     with zipfile.ZipFile(out, 'w', zipfile.ZIP_STORED) as z:
-        z.writestr('archive/data.pkl', pickled)
-        for key, data in storages.items():
-            z.writestr(f'archive/data/{key}', data)
+        for name, data in [('data.pkl', pickled)] + [('data/' + key, data) for key, data in storages.items()]:
+            z.writestr(zipfile.ZipInfo('archive/' + name), data)
     return out.getvalue()
 
 
@@ -376,6 +376,31 @@ FILE = 'model-0000%d-of-00002.safetensors'
 write('checkpoint', 'hf_shards', tree({'config.json': json.dumps(HF), 'model.safetensors.index.json': json.dumps(
     {'metadata': {'total_size': 1}, 'weight_map': {n: FILE % (i + 1) for i, s in enumerate(SHARDS) for n in s}})} | {
         FILE % (i + 1): safetensors({n: HF_STATE[n] for n in s}) for i, s in enumerate(SHARDS)}))
+
+# ---- what stands beside weights ----
+
+write('journal', 'plain', '\n'.join(['{"journal":1,"conversion":"key"}', json.dumps(
+    {'file': 'a', 'tensor': 't', 'xxh3': '0' * 32, 'offset': 4096, 'bytes': 32, 'note': 'n'}), json.dumps(
+    {'file': 'a', 'size': 4128, 'metadata_xxh3': 'f' * 32}), '{"file": "b", "tens']))
+
+
+def varint(value):
+    out = b''
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+PIECES = b''.join(field(1, field(1, piece.encode()) + b'\x15' + struct.pack('<f', -i) + b'\x18\x01') for i, piece in enumerate(('<unk>', 'a', 'b')))
+TRIE = struct.pack('<256I', *([256 << 10] + [0x80000000] * 255)) * 2
+write('sentencepiece_model', 'pieces', PIECES + field(2, b'\x18\x02'))
+write('sentencepiece_model', 'normaliser', PIECES + field(3, field(1, b'nmt') + field(2, struct.pack('<I', len(TRIE)) + TRIE + b'x\0')))
+
 
 # ---- golden files of other formats' tests ----
 
