@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "formats/torch/tensor.h"
+#include "libcore/base/format.h"
 #include "libcore/tensor/dense.h"
 
 namespace nemo::torch {
@@ -100,6 +101,13 @@ Status ReadStrided(const StridedTensor& tensor, const Box& box, std::span<std::b
 Status ReadTensor(const StridedTensor& tensor, const Box& box, std::span<std::byte> out) {
   if (NumElements(box) == 0) return OkStatus();
   const int64_t item_size = SizeOf(tensor.dtype);
+  // Else one element and a stride of 0 are a model of any size, and reading it takes as long.
+  if (NumElements(tensor.shape) > tensor.storage->size_bytes() / item_size) {
+    return Unsupported(Format(
+        "{}: a tensor of {} elements that repeats the {} bytes of its storage (an expanded one); "
+        "save it contiguous",
+        tensor.storage->name(), NumElements(tensor.shape), tensor.storage->size_bytes()));
+  }
   if (IsRowMajor(tensor)) {
     return ReadBox(*tensor.storage, tensor.offset * item_size, tensor.shape, box, item_size, out);
   }

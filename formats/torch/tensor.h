@@ -36,7 +36,7 @@ bool IsTensor(const PickleNode& node);
 Result<StridedTensor> TensorOf(const TorchFile& file, const PickleNode& node);
 
 /// Copies `box` to `out`, row-major and dense, as TensorSource::Read does. Takes at most a MiB
-/// besides.
+/// besides. kUnsupported: more elements than the storage has.
 Status ReadTensor(const StridedTensor& tensor, const Box& box, std::span<std::byte> out);
 
 }  // namespace nemo::torch

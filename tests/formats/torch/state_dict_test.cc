@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "formats/torch/tensor.h"
 #include "formats/torch/torch_file.h"
 #include "libcore/base/format.h"
 #include "tests/conformance/source_suite.h"
@@ -111,6 +112,14 @@ TEST(TorchFile, RefusalsNameTheCause) {
         << c.what << ": " << status.message();
     EXPECT_TRUE(status.message().starts_with("x.pt")) << status.message();
   }
+}
+
+TEST(TorchTensor, LargerThanItsStorageIsNotRead) {
+  std::vector<std::byte> out(16);
+  const torch::StridedTensor expanded{DType::kF32, {4}, {0}, 0, MemoryFile("0", "four")};
+  const Status status = torch::ReadTensor(expanded, Box::Whole({4}), out);
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_NE(status.message().find("expanded"), std::string::npos) << status.message();
 }
 
 TEST(TorchStateDict, NamesOfDictsInsideAreJoined) {
