@@ -1,0 +1,17 @@
+// A zstd frame of byte planes without match search, which costs most of a compressor's time and
+// finds nothing in weights.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace nemo::zstd {
+
+/// Appends one frame that decodes to the shuffled `elements`. Planes in front that no entropy coder
+/// shortens (the low bytes of floats) become raw blocks; the others are Huffman-coded.
+void AppendEntropyFrame(std::span<const std::byte> elements, int64_t item_size,
+                        std::vector<std::byte>& out);
+
+}  // namespace nemo::zstd

@@ -1,0 +1,26 @@
+// What a thread keeps of libzstd between calls.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <zstd.h>
+
+namespace nemo::zstd {
+
+struct FreeContext {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+struct Workspace {
+  std::unique_ptr<ZSTD_CCtx, FreeContext> compress;
+  std::unique_ptr<ZSTD_DCtx, FreeContext> decompress;
+  std::vector<std::byte> planes;
+};
+
+/// The calling thread's own. std::bad_alloc when there is no memory for the contexts.
+Workspace& ThisThread();
+
+}  // namespace nemo::zstd
