@@ -42,11 +42,11 @@ Status LibraryError(StatusCode code, std::string_view what) {
   return Status(code, Format("{}: HDF5 says: {}", what, reason.empty() ? "no reason" : reason));
 }
 
-Handle FileAccess(hsize_t data_alignment) {
+Handle FileAccess(hsize_t data_alignment, H5F_libver_t version) {
   constexpr hsize_t kMetadataBlockBytes = 64 << 10;
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   const bool ok = access.ok() &&
-                  H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0 &&
+                  H5Pset_libver_bounds(access.get(), version, H5F_LIBVER_LATEST) >= 0 &&
                   H5Pset_file_locking(access.get(), false, true) >= 0 &&
                   H5Pset_meta_block_size(access.get(), kMetadataBlockBytes) >= 0 &&
                   H5Pset_small_data_block_size(access.get(), 0) >= 0 &&

@@ -52,10 +52,11 @@ class LibraryLock {
 /// `what`: the innermost reason on the library's error stack, which is cleared.
 Status LibraryError(StatusCode code, std::string_view what);
 
-/// How files are opened and created here: a format readable since HDF5 1.8 whose metadata carry
-/// checksums, no file locks (network file systems refuse them), no buffering of data.
-/// `data_alignment` > 1: everything allocated from now on begins at a multiple of it.
-Handle FileAccess(hsize_t data_alignment);
+/// How files are opened (of any version) and created here: in a format readable since the HDF5 of
+/// `version` whose metadata carry checksums, no file locks (network file systems refuse them), no
+/// buffering of data. `data_alignment` > 1: everything allocated from now on begins at a multiple
+/// of it.
+Handle FileAccess(hsize_t data_alignment, H5F_libver_t version = H5F_LIBVER_V18);
 
 /// A new handle of the type that stores `dtype`, little-endian. kInvalidArgument: HDF5 has none
 /// (bool).

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "formats/hdf5/chunk_index.h"
 #include "formats/hdf5/file.h"
 #include "formats/hdf5/library.h"
 #include "libcore/base/format.h"
@@ -31,18 +32,17 @@ Result<std::vector<std::string>> RootNames(hid_t file) {
   return names;
 }
 
-/// Only storage whose bytes are the elements in order can be read past the library.
-Status CheckStorage(hid_t dataset) {
-  const Handle creation(H5Dget_create_plist(dataset), H5Pclose);
-  if (!creation.ok()) return LibraryError(StatusCode::kCorruption, "creation properties");
-  const H5D_layout_t layout = H5Pget_layout(creation.get());
+/// Only storage whose bytes we can find and decode can be read past the library.
+Result<H5D_layout_t> CheckStorage(hid_t creation) {
+  const H5D_layout_t layout = H5Pget_layout(creation);
   if (layout == H5D_LAYOUT_ERROR) return LibraryError(StatusCode::kCorruption, "storage layout");
-  if (layout != H5D_CONTIGUOUS || H5Pget_external_count(creation.get()) != 0) {
+  if (layout == H5D_CHUNKED) return layout;
+  if (layout != H5D_CONTIGUOUS || H5Pget_external_count(creation) != 0) {
     return Unsupported(
-        "its storage is not contiguous (chunked, compressed, compact, virtual or "
-        "external); `h5repack -l CONTI -f NONE` makes it so");
+        "its storage is not contiguous (but compact, virtual or external); "
+        "`h5repack -l CONTI -f NONE` makes it so");
   }
-  return OkStatus();
+  return layout;
 }
 
 Result<Shape> ShapeOf(hid_t dataset) {
@@ -66,13 +66,19 @@ Result<PlacedTensor> ReadDataset(hid_t file, const std::string& name) {
   const hid_t dataset = object.get();
   PlacedTensor tensor;
   tensor.spec.name = name;
-  NEMO_RETURN_IF_ERROR(CheckStorage(dataset));
+  const Handle creation(H5Dget_create_plist(dataset), H5Pclose);
+  if (!creation.ok()) return LibraryError(StatusCode::kCorruption, "creation properties");
+  NEMO_ASSIGN_OR_RETURN(const H5D_layout_t layout, CheckStorage(creation.get()));
   NEMO_ASSIGN_OR_RETURN(tensor.spec.shape, ShapeOf(dataset));
   const Handle type(H5Dget_type(dataset), H5Tclose);
   if (!type.ok()) return LibraryError(StatusCode::kCorruption, "element type");
   NEMO_ASSIGN_OR_RETURN(tensor.spec.dtype, DTypeOf(type.get()));
   NEMO_RETURN_IF_ERROR(CheckSpec(tensor.spec));
   if (tensor.spec.size_bytes() == 0) return tensor;
+  if (layout == H5D_CHUNKED) {
+    NEMO_ASSIGN_OR_RETURN(tensor.chunks, ReadChunkIndex(dataset, creation.get(), tensor.spec));
+    return tensor;
+  }
   const haddr_t offset = H5Dget_offset(dataset);
   if (offset == HADDR_UNDEF) return Corruption("its data were never written");
   tensor.offset_bytes = static_cast<int64_t>(offset);

@@ -7,47 +7,42 @@
 #include "libcore/tensor/dense.h"
 
 namespace nemo {
-namespace {
-
-constexpr size_t kChecksumDigits = 32;
-
-}  // namespace
 
 PlacedSink::PlacedSink(std::string path)
     : path_(std::move(path)), temporary_path_(path_ + ".partial") {}
 
 const std::string& PlacedSink::NoChecksum() {
-  static const std::string zeros(kChecksumDigits, '0');
+  static const std::string zeros(Declaration::kChecksumDigits, '0');
   return zeros;
 }
 
-Status PlacedSink::CheckDeclaration(const std::vector<SinkTensor>& tensors) {
+Status PlacedSink::Take(std::vector<SinkTensor> tensors) {
   NEMO_CHECK(file_ == nullptr && places_.empty());
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const TensorSpec& spec = tensors[i].spec;
-    if (!index_of_.emplace(spec.name, i).second) {
-      return InvalidArgument(Format("{}: tensor {} is declared twice", path_, spec.name));
-    }
-    if (const Status status = CheckSpec(spec); !status.ok()) {
-      return InvalidArgument(Format("{}: {}", path_, status.message()));
-    }
-  }
+  auto declaration = Declaration::Create(std::move(tensors));
+  if (!declaration) return declaration.error().At(path_);
+  declaration_ = std::move(declaration).value();
   return OkStatus();
 }
 
-Status PlacedSink::Open(std::vector<SinkTensor> tensors, const Placement& placement) {
-  tensors_ = std::move(tensors);
-  for (size_t i = 0; i < tensors_.size(); ++i) {
-    places_.push_back({placement.offsets[i], tensors_[i].spec.size_bytes()});
+std::vector<TensorPlace> PlacedSink::PlacesIn(const Placement& placement) const {
+  std::vector<TensorPlace> places;
+  for (const SinkTensor& tensor : declaration_.tensors()) {
+    places.push_back({placement.offsets[places.size()], tensor.spec.size_bytes(), {}});
   }
+  return places;
+}
+
+Status PlacedSink::Open(const Placement& placement) {
+  places_ = PlacesIn(placement);
   NEMO_ASSIGN_OR_RETURN(file_, OpenForWrite(temporary_path_, /*truncate=*/false));
   return file_->Preallocate(placement.size_bytes);
 }
 
 Status PlacedSink::Declare(std::vector<SinkTensor> tensors) {
-  NEMO_RETURN_IF_ERROR(CheckDeclaration(tensors));
-  NEMO_ASSIGN_OR_RETURN(const Placement placement, WriteIndex(temporary_path_, tensors));
-  return Open(std::move(tensors), placement);
+  NEMO_RETURN_IF_ERROR(Take(std::move(tensors)));
+  NEMO_ASSIGN_OR_RETURN(const Placement placement,
+                        WriteIndex(temporary_path_, declaration_.tensors()));
+  return Open(placement);
 }
 
 Status PlacedSink::Resume(std::vector<SinkTensor> tensors) {
@@ -55,60 +50,45 @@ Status PlacedSink::Resume(std::vector<SinkTensor> tensors) {
     NEMO_RETURN_IF_ERROR(RenameAndSync(path_, temporary_path_));
   }
   if (KindOf(temporary_path_) == PathKind::kAbsent) return Declare(std::move(tensors));
-  NEMO_RETURN_IF_ERROR(CheckDeclaration(tensors));
+  NEMO_RETURN_IF_ERROR(Take(std::move(tensors)));
   // The old index may be torn or have its checksums: a fresh one goes over it, around the data.
   const std::string index_path = temporary_path_ + ".index";
-  NEMO_ASSIGN_OR_RETURN(const Placement placement, WriteIndex(index_path, tensors));
-  NEMO_RETURN_IF_ERROR(Graft(index_path, placement, tensors));
+  NEMO_ASSIGN_OR_RETURN(const Placement placement, WriteIndex(index_path, declaration_.tensors()));
+  NEMO_RETURN_IF_ERROR(Graft(index_path, placement));
   NEMO_RETURN_IF_ERROR(RemoveAll(index_path));
-  return Open(std::move(tensors), placement);
+  return Open(placement);
 }
 
 /// Copies everything but data from the file at `index_path` to the temporary one.
-Status PlacedSink::Graft(const std::string& index_path, const Placement& placement,
-                         const std::vector<SinkTensor>& tensors) {
+Status PlacedSink::Graft(const std::string& index_path, const Placement& placement) {
   NEMO_ASSIGN_OR_RETURN(const auto index, OpenForWrite(index_path, /*truncate=*/false));
   NEMO_RETURN_IF_ERROR(index->Truncate(placement.size_bytes));
   NEMO_ASSIGN_OR_RETURN(const auto from, OpenFile(index_path));
   NEMO_ASSIGN_OR_RETURN(const auto to, OpenForWrite(temporary_path_, /*truncate=*/false));
   NEMO_RETURN_IF_ERROR(to->Truncate(placement.size_bytes));
-  std::vector<TensorPlace> places;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    places.push_back({placement.offsets[i], tensors[i].spec.size_bytes()});
-  }
   return ForEachOutside(
-      *from, std::move(places),
+      *from, PlacesIn(placement),
       [&](int64_t offset, std::span<const std::byte> bytes) { return to->WriteAt(offset, bytes); });
 }
 
 void PlacedSink::Observe(size_t, int64_t, std::span<const std::byte>) {}
 
 Result<TensorPlace> PlacedSink::PlaceOf(std::string_view name) const {
-  const auto it = index_of_.find(name);
-  if (it == index_of_.end()) return NotFound(Format("{}: no tensor '{}'", path_, name));
-  return places_[it->second];
+  const auto index = declaration_.Find(name);
+  if (!index) return index.error().At(path_);
+  return places_[*index];
 }
 
 Result<size_t> PlacedSink::Check(std::string_view name, const Box& box, int64_t size_bytes) const {
   NEMO_CHECK(file_ != nullptr);
-  const auto it = index_of_.find(name);
-  if (it == index_of_.end()) return NotFound(Format("{}: no tensor '{}'", path_, name));
-  const TensorSpec& spec = tensors_[it->second].spec;
-  if (!Contains(spec.shape, box)) {
-    return InvalidArgument(Format("{}: tensor {}: box {} leaves the shape {}", path_, name,
-                                  ToString(box), FormatList(spec.shape)));
-  }
-  const int64_t box_bytes = NumElements(box) * SizeOf(spec.dtype);
-  if (box_bytes != size_bytes) {
-    return InvalidArgument(Format("{}: tensor {}: box {} has {} bytes, the buffer {}", path_, name,
-                                  ToString(box), box_bytes, size_bytes));
-  }
-  return it->second;
+  auto index = declaration_.Find(name, box, size_bytes);
+  if (!index) return index.error().At(path_);
+  return index;
 }
 
 Status PlacedSink::Write(std::string_view name, const Box& box, std::span<const std::byte> in) {
   NEMO_ASSIGN_OR_RETURN(const size_t tensor, Check(name, box, std::ssize(in)));
-  const TensorSpec& spec = tensors_[tensor].spec;
+  const TensorSpec& spec = declaration_.spec(tensor);
   return ForEachRun(
       spec.shape, box, SizeOf(spec.dtype), [&](int64_t at, int64_t from, int64_t size) {
         const auto run = in.subspan(static_cast<size_t>(from), static_cast<size_t>(size));
@@ -119,7 +99,7 @@ Status PlacedSink::Write(std::string_view name, const Box& box, std::span<const 
 
 Status PlacedSink::Recall(std::string_view name, const Box& box, std::span<std::byte> out) {
   NEMO_ASSIGN_OR_RETURN(const size_t tensor, Check(name, box, std::ssize(out)));
-  const TensorSpec& spec = tensors_[tensor].spec;
+  const TensorSpec& spec = declaration_.spec(tensor);
   return ForEachRun(
       spec.shape, box, SizeOf(spec.dtype), [&](int64_t at, int64_t to, int64_t size) -> Status {
         const auto run = out.subspan(static_cast<size_t>(to), static_cast<size_t>(size));
@@ -132,14 +112,8 @@ Status PlacedSink::Recall(std::string_view name, const Box& box, std::span<std::
 Result<TensorSink::FileSummary> PlacedSink::Finish(
     const std::map<std::string, std::string>& checksums) {
   NEMO_CHECK(file_ != nullptr);
-  for (const SinkTensor& tensor : tensors_) {
-    const auto it = checksums.find(tensor.spec.name);
-    if (it == checksums.end() || it->second.size() != kChecksumDigits) {
-      return InvalidArgument(Format("{}: tensor {} was given no XXH3-128 of {} digits", path_,
-                                    tensor.spec.name, kChecksumDigits));
-    }
-  }
-  NEMO_RETURN_IF_ERROR(WriteChecksums(tensors_, checksums));
+  NEMO_RETURN_IF_ERROR(declaration_.CheckChecksums(checksums).At(path_));
+  NEMO_RETURN_IF_ERROR(WriteChecksums(declaration_.tensors(), checksums));
   // The sync covers what the index was written through as well: it is the same file.
   NEMO_RETURN_IF_ERROR(file_->SyncAndClose());
   NEMO_ASSIGN_OR_RETURN(const auto written, OpenFile(temporary_path_));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libcore/base/file.h"
+#include "libcore/tensor/declaration.h"
 #include "libcore/tensor/sink.h"
 
 namespace nemo {
@@ -49,19 +50,18 @@ class PlacedSink : public TensorSink {
   static const std::string& NoChecksum();
 
  private:
-  Status CheckDeclaration(const std::vector<SinkTensor>& tensors);
-  Status Open(std::vector<SinkTensor> tensors, const Placement& placement);
-  Status Graft(const std::string& index_path, const Placement& placement,
-               const std::vector<SinkTensor>& tensors);
+  Status Take(std::vector<SinkTensor> tensors);
+  Status Open(const Placement& placement);
+  Status Graft(const std::string& index_path, const Placement& placement);
+  std::vector<TensorPlace> PlacesIn(const Placement& placement) const;
   /// The index of `name`, when `box` and a buffer of `size_bytes` suit it.
   Result<size_t> Check(std::string_view name, const Box& box, int64_t size_bytes) const;
 
   std::string path_;
   std::string temporary_path_;
-  std::vector<SinkTensor> tensors_;
-  std::vector<TensorPlace> places_;                      ///< parallel to tensors_
-  std::map<std::string, size_t, std::less<>> index_of_;  ///< by name
-  std::unique_ptr<WritableFile> file_;                   ///< open between Declare and Finish
+  Declaration declaration_;
+  std::vector<TensorPlace> places_;     ///< parallel to the declared tensors
+  std::unique_ptr<WritableFile> file_;  ///< open between Declare and Finish
 };
 
 }  // namespace nemo

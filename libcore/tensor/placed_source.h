@@ -1,5 +1,5 @@
-// PlacedSource: tensors that lie dense and row-major at known places of one file. What reading
-// safetensors, contiguous HDF5 and the native shard set have in common once their index is known.
+// PlacedSource: tensors that lie at known places of one file, dense or in coded chunks. What
+// reading safetensors, HDF5 and the native shard set have in common once their index is known.
 #pragma once
 
 #include <cstdint>
@@ -11,22 +11,24 @@
 
 #include "libcore/base/file.h"
 #include "libcore/base/status.h"
+#include "libcore/tensor/chunks.h"
 #include "libcore/tensor/sink.h"
 #include "libcore/tensor/source.h"
 #include "libcore/tensor/spec.h"
 
 namespace nemo {
 
-/// A tensor and the byte of the file at which its first element lies.
+/// A tensor and where it lies in the file.
 struct PlacedTensor {
   TensorSpec spec;
-  int64_t offset_bytes = 0;
+  int64_t offset_bytes = 0;  ///< of its first element, when it is dense
+  Chunks chunks;             ///< where it is not
 };
 
 class PlacedSource : public TensorSource {
  public:
   /// Takes tensors in any order. kCorruption: an unsound shape, a name twice, bytes past the file's
-  /// end, two tensors that share bytes.
+  /// end, two tensors or chunks that share bytes. Errors of CheckChunks.
   static Result<std::shared_ptr<PlacedSource>> Create(std::shared_ptr<RandomAccessFile> file,
                                                       std::vector<PlacedTensor> tensors);
 
@@ -34,7 +36,7 @@ class PlacedSource : public TensorSource {
   Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override;
   std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override;
 
-  /// kNotFound: no such tensor.
+  /// kNotFound: no such tensor. kUnsupported: it is scattered over the file.
   Result<TensorPlace> PlaceOf(std::string_view name) const;
   const RandomAccessFile& file() const { return *file_; }
 
@@ -42,6 +44,7 @@ class PlacedSource : public TensorSource {
   std::shared_ptr<RandomAccessFile> file_;
   std::vector<TensorSpec> specs_;
   std::vector<int64_t> offsets_;  ///< parallel to specs_
+  std::vector<Chunks> chunks_;    ///< parallel to specs_
 };
 
 }  // namespace nemo

@@ -31,10 +31,22 @@ struct SinkTensor {
   TensorNote note;
 };
 
-/// Where a tensor's bytes lie in the finished file: dense, row-major, little-endian.
+/// How the bytes of a compressed tensor are cut: chunks of whole rows, one behind the other. The
+/// last one is filled up with zero rows before it is compressed.
+struct PlaceChunks {
+  int64_t rows = 0;            ///< of each chunk
+  std::vector<int64_t> bytes;  ///< stored bytes of each chunk
+  std::string xxh3;            ///< XXH3-128 of all stored bytes; empty where nobody knows it
+
+  bool empty() const { return bytes.empty(); }
+};
+
+/// Where a tensor's bytes lie in the finished file: row-major, little-endian; dense unless there
+/// are chunks.
 struct TensorPlace {
   int64_t offset_bytes = 0;
-  int64_t size_bytes = 0;
+  int64_t size_bytes = 0;  ///< as stored
+  PlaceChunks chunks;
 };
 
 /// A block of a tensor as the file holds it.

@@ -17,15 +17,7 @@ Result<const TensorSpec*> CheckRead(const TensorSource& source, std::string_view
                                     const Box& box, int64_t out_size_bytes) {
   const TensorSpec* spec = FindSpec(source.specs(), name);
   if (spec == nullptr) return NotFound(Format("no tensor '{}'", name));
-  if (!Contains(spec->shape, box)) {
-    return InvalidArgument(Format("tensor {}: box {} leaves the shape {}", name, ToString(box),
-                                  FormatList(spec->shape)));
-  }
-  const int64_t needed = NumElements(box) * SizeOf(spec->dtype);
-  if (needed != out_size_bytes) {
-    return InvalidArgument(Format("tensor {}: box {} has {} bytes, the buffer {}", name,
-                                  ToString(box), needed, out_size_bytes));
-  }
+  NEMO_RETURN_IF_ERROR(CheckBox(*spec, box, out_size_bytes));
   return spec;
 }
 

@@ -15,4 +15,17 @@ Status CheckSpec(const TensorSpec& spec) {
   return OkStatus();
 }
 
+Status CheckBox(const TensorSpec& spec, const Box& box, int64_t size_bytes) {
+  if (!Contains(spec.shape, box)) {
+    return InvalidArgument(Format("tensor {}: box {} leaves the shape {}", spec.name, ToString(box),
+                                  FormatList(spec.shape)));
+  }
+  const int64_t needed = NumElements(box) * SizeOf(spec.dtype);
+  if (needed != size_bytes) {
+    return InvalidArgument(Format("tensor {}: box {} has {} bytes, the buffer {}", spec.name,
+                                  ToString(box), needed, size_bytes));
+  }
+  return OkStatus();
+}
+
 }  // namespace nemo

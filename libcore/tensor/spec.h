@@ -19,6 +19,10 @@ struct TensorSpec {
   bool operator==(const TensorSpec&) const = default;
 };
 
+/// `box` lies inside the tensor, and a buffer of `size_bytes` holds exactly its elements.
+/// kInvalidArgument names the tensor.
+Status CheckBox(const TensorSpec& spec, const Box& box, int64_t size_bytes);
+
 /// Shape, element count and byte count are sound and fit int64. kCorruption names the tensor.
 Status CheckSpec(const TensorSpec& spec);
 

@@ -11,22 +11,50 @@ Result<std::shared_ptr<TensorSource>> Open(const std::string& path) {
   return std::shared_ptr<TensorSource>(std::move(source));
 }
 
-/// tests/golden/hdf5/make.py wrote it with h5py: element i of every tensor is i.
-SourceUnderTest WrittenByH5py(const TempDir&) {
-  auto truth = std::make_shared<MemorySource>();
-  const auto add = [&]<typename T>(const char* name, DType dtype, const Shape& shape, T) {
+/// Element i of every tensor is i.
+class CountingTruth {
+ public:
+  template <typename T>
+  CountingTruth& Add(const char* name, DType dtype, const Shape& shape) {
     std::vector<T> values(static_cast<size_t>(NumElements(shape)));
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(i);
     const auto bytes = std::as_bytes(std::span(values));
-    truth->Add({name, dtype, shape}, {bytes.begin(), bytes.end()});
-  };
-  add("bytes", DType::kU8, {7}, uint8_t{});
-  add("cube", DType::kI64, {2, 3, 4}, int64_t{});
-  add("floats", DType::kF32, {5, 6}, float{});
-  add("scalar", DType::kF64, {}, double{});
-  auto source = hdf5::OpenFile(GoldenPath("hdf5/contiguous.h5"));
-  EXPECT_TRUE(source) << source.error().message();
-  return {source ? *source : nullptr, truth};
+    source_->Add({name, dtype, shape}, {bytes.begin(), bytes.end()});
+    return *this;
+  }
+  SourceUnderTest Of(const char* file) const {
+    auto source = hdf5::OpenFile(GoldenPath(file));
+    EXPECT_TRUE(source) << source.error().message();
+    return {source ? *source : nullptr, source_};
+  }
+
+ private:
+  std::shared_ptr<MemorySource> source_ = std::make_shared<MemorySource>();
+};
+
+/// tests/golden/hdf5/make.py.
+SourceUnderTest WrittenByH5py(const TempDir&) {
+  return CountingTruth()
+      .Add<uint8_t>("bytes", DType::kU8, {7})
+      .Add<int64_t>("cube", DType::kI64, {2, 3, 4})
+      .Add<float>("floats", DType::kF32, {5, 6})
+      .Add<double>("scalar", DType::kF64, {})
+      .Of("hdf5/contiguous.h5");
+}
+
+/// tests/golden/hdf5/make_zstd.py.
+SourceUnderTest WrittenByHdf5plugin(const char* file) {
+  return CountingTruth()
+      .Add<uint8_t>("bytes", DType::kU8, {7})
+      .Add<int64_t>("cube", DType::kI64, {2, 3, 4})
+      .Add<float>("floats", DType::kF32, {50, 60})
+      .Add<double>("scalar", DType::kF64, {})
+      .Add<int16_t>("shorts", DType::kI16, {41, 300})
+      .Of(file);
+}
+SourceUnderTest ChunksInTrees(const TempDir&) { return WrittenByHdf5plugin("hdf5/zstd_chunks.h5"); }
+SourceUnderTest ChunksInArrays(const TempDir&) {
+  return WrittenByHdf5plugin("hdf5/zstd_latest.h5");
 }
 
 const std::vector<DType> kHdf5DTypes = {DType::kU8,   DType::kI8,  DType::kI16,
@@ -36,7 +64,8 @@ const std::vector<DType> kHdf5DTypes = {DType::kU8,   DType::kI8,  DType::kI16,
 INSTANTIATE_TEST_SUITE_P(Hdf5, SinkSuite,
                          ::testing::Values(SinkUnderTest{hdf5::CreateSink, Open, kHdf5DTypes,
                                                          4096}));
-INSTANTIATE_TEST_SUITE_P(Hdf5, SourceSuite, ::testing::Values(WrittenByH5py));
+INSTANTIATE_TEST_SUITE_P(Hdf5, SourceSuite,
+                         ::testing::Values(WrittenByH5py, ChunksInTrees, ChunksInArrays));
 
 }  // namespace
 }  // namespace nemo::testing
