@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "formats/codec/zstd.h"
+#include "formats/codec/zstd_frames.h"
 #include "formats/hdf5/library.h"
 #include "formats/hdf5/zstd_filter.h"
 #include "libcore/base/format.h"

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "formats/codec/zstd.h"
+#include "formats/codec/zstd_frames.h"
 
 namespace nemo::hdf5 {
 namespace {

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <utility>
 
-#include "formats/codec/zstd.h"
+#include "formats/codec/zstd_frames.h"
 #include "formats/hdf5/file.h"
 #include "formats/hdf5/zstd_index.h"
 #include "libcore/base/check.h"

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "formats/codec/zstd.h"
+#include "formats/codec/zstd_frames.h"
 #include "formats/hdf5/file.h"
 #include "libcore/base/hash.h"
 #include "tests/conformance/sample_tensors.h"

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "formats/codec/zstd.h"
+#include "formats/codec/zstd_frames.h"
 #include "formats/hdf5/file.h"
 #include "tests/testing.h"
 

@@ -1,4 +1,4 @@
-#include "formats/codec/zstd.h"
+#include "formats/codec/zstd_frames.h"
 
 #include <new>
 
