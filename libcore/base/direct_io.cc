@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/uio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
 
@@ -46,17 +46,19 @@ ssize_t Retry(Call call) {
   return n;
 }
 
-/// Reads what the page cache holds of the beginning of `out`, without asking the disk.
-int64_t ReadCached(int fd, int64_t offset_bytes, std::span<std::byte> out) {
-  int64_t done = 0;
-  while (done < std::ssize(out)) {
-    const iovec part = {out.data() + done, out.size() - static_cast<size_t>(done)};
-    const ssize_t n =
-        Retry([&] { return ::preadv2(fd, &part, 1, offset_bytes + done, RWF_NOWAIT); });
-    if (n <= 0) break;  // not there, or a file system that cannot tell
-    done += n;
-  }
-  return done;
+/// Of a range of a file, what the page cache holds. 0 where the kernel does not tell: the call is
+/// of Linux 6.5, and no C library here knows it. Asking by a read that may not wait is no way: it
+/// makes the kernel read ahead.
+int64_t CachedBytes(int fd, int64_t offset_bytes, int64_t size_bytes) {
+  constexpr long kCachestat = 451;  // the same number on every architecture
+  struct {
+    uint64_t offset, size;
+  } const range = {static_cast<uint64_t>(offset_bytes), static_cast<uint64_t>(size_bytes)};
+  struct {
+    uint64_t cache, dirty, writeback, evicted, recently_evicted;  // pages
+  } pages = {};
+  if (::syscall(kCachestat, fd, &range, &pages, 0) != 0) return 0;
+  return static_cast<int64_t>(pages.cache) * kDirectAlignment;
 }
 
 }  // namespace
@@ -77,13 +79,13 @@ int Descriptor::release() { return std::exchange(fd_, -1); }
 DirectIo::DirectIo(std::string path, Descriptor fd, int flags)
     : path_(std::move(path)), fd_(std::move(fd)), flags_(flags & ~(O_CREAT | O_TRUNC | O_EXCL)) {}
 
-int DirectIo::DirectFd() const {
+bool DirectIo::OpenDirect() const {
   std::call_once(opened_, [&] {
     // By descriptor, not by name: the file may have been renamed or replaced meanwhile.
     const std::string self = Format("/proc/self/fd/{}", fd_.get());
     direct_ = Descriptor(::open(self.c_str(), flags_ | O_DIRECT | O_CLOEXEC));
   });
-  return refused_.load(std::memory_order_relaxed) ? -1 : direct_.get();
+  return direct_.get() >= 0 && !refused_.load(std::memory_order_relaxed);
 }
 
 Status DirectIo::ReadBuffered(int64_t offset_bytes, std::span<std::byte> out) const {
@@ -115,14 +117,14 @@ Status DirectIo::WriteBuffered(int64_t offset_bytes, std::span<const std::byte> 
 
 Status DirectIo::ReadAt(int64_t offset_bytes, std::span<std::byte> out) const {
   if (std::ssize(out) < kMinDirectBytes) return ReadBuffered(offset_bytes, out);
-  const int64_t cached = ReadCached(fd_.get(), offset_bytes, out);
-  offset_bytes += cached;
-  out = out.subspan(static_cast<size_t>(cached));
-  const int fd = std::ssize(out) < kMinDirectBytes ? -1 : DirectFd();
-  return fd < 0 ? ReadBuffered(offset_bytes, out) : ReadDirect(fd, offset_bytes, out);
+  if (!OpenDirect() ||
+      CachedBytes(fd_.get(), offset_bytes, std::ssize(out)) > std::ssize(out) / 2) {
+    return ReadBuffered(offset_bytes, out);
+  }
+  return ReadDirect(offset_bytes, out);
 }
 
-Status DirectIo::ReadDirect(int fd, int64_t offset_bytes, std::span<std::byte> out) const {
+Status DirectIo::ReadDirect(int64_t offset_bytes, std::span<std::byte> out) const {
   const bool in_place = SharesAlignment(out.data(), offset_bytes);
   const int64_t end = offset_bytes + std::ssize(out);
   for (int64_t at = offset_bytes; at < end;) {
@@ -135,7 +137,7 @@ Status DirectIo::ReadDirect(int fd, int64_t offset_bytes, std::span<std::byte> o
                                      : std::min(from + std::ssize(staging), RoundUp(end));
     std::byte* const to = whole ? out.data() + (at - offset_bytes) : staging.data();
     const ssize_t n =
-        Retry([&] { return ::pread(fd, to, static_cast<size_t>(until - from), from); });
+        Retry([&] { return ::pread(direct_.get(), to, static_cast<size_t>(until - from), from); });
     if (n < 0 && errno == EINVAL) {
       refused_ = true;
       return ReadBuffered(at, out.subspan(static_cast<size_t>(at - offset_bytes)));
@@ -155,18 +157,17 @@ Status DirectIo::ReadDirect(int fd, int64_t offset_bytes, std::span<std::byte> o
 Status DirectIo::WriteAt(int64_t offset_bytes, std::span<const std::byte> in) const {
   const int64_t end = offset_bytes + std::ssize(in);
   const int64_t first = RoundUp(offset_bytes), last = RoundDown(end);
-  const int fd = last - first < kMinDirectBytes ? -1 : DirectFd();
-  if (fd < 0) return WriteBuffered(offset_bytes, in);
+  if (last - first < kMinDirectBytes || !OpenDirect()) return WriteBuffered(offset_bytes, in);
   // Pages that belong to neighbours too are buffered: the kernel keeps the neighbours' bytes.
   const auto part = [&](int64_t begin, int64_t stop) {
     return in.subspan(static_cast<size_t>(begin - offset_bytes), static_cast<size_t>(stop - begin));
   };
   NEMO_RETURN_IF_ERROR(WriteBuffered(offset_bytes, part(offset_bytes, first)));
-  NEMO_RETURN_IF_ERROR(WriteDirect(fd, first, part(first, last)));
+  NEMO_RETURN_IF_ERROR(WriteDirect(first, part(first, last)));
   return WriteBuffered(last, part(last, end));
 }
 
-Status DirectIo::WriteDirect(int fd, int64_t offset_bytes, std::span<const std::byte> in) const {
+Status DirectIo::WriteDirect(int64_t offset_bytes, std::span<const std::byte> in) const {
   const bool in_place = SharesAlignment(in.data(), offset_bytes);
   const int64_t size = std::ssize(in);
   for (int64_t done = 0; done < size;) {
@@ -178,8 +179,9 @@ Status DirectIo::WriteDirect(int fd, int64_t offset_bytes, std::span<const std::
       std::memcpy(staging.data(), from, static_cast<size_t>(count));
       from = staging.data();
     }
-    const ssize_t n =
-        Retry([&] { return ::pwrite(fd, from, static_cast<size_t>(count), offset_bytes + done); });
+    const ssize_t n = Retry([&] {
+      return ::pwrite(direct_.get(), from, static_cast<size_t>(count), offset_bytes + done);
+    });
     if (n < 0 && errno == EINVAL) {
       refused_ = true;
       return WriteBuffered(offset_bytes + done, in.subspan(static_cast<size_t>(done)));

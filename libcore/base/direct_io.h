@@ -37,15 +37,16 @@ class Descriptor {
 class DirectIo {
  public:
   static constexpr int64_t kMinDirectBytes = 256 << 10;
-  static constexpr int64_t kStagingBytes = 2 << 20;
+  static constexpr int64_t kStagingBytes = 1 << 20;
 
-  /// `flags` are those that `fd` was opened with. The second descriptor is opened when it is
+  /// `flags` are those that `fd` was opened with. Other descriptors are opened when they are
   /// needed.
   DirectIo(std::string path, Descriptor fd, int flags);
 
   const std::string& path() const { return path_; }
   int fd() const { return fd_.get(); }
-  /// Fills `out`; what the cache holds comes from there. kCorruption: the file ends before. kIo.
+  /// Fills `out`; from the page cache where that holds most of it. kCorruption: the file ends
+  /// before. kIo.
   Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const;
   /// kIo.
   Status WriteAt(int64_t offset_bytes, std::span<const std::byte> in) const;
@@ -53,10 +54,10 @@ class DirectIo {
   Status Close();
 
  private:
-  /// -1: the file system has no such thing.
-  int DirectFd() const;
-  Status ReadDirect(int fd, int64_t offset_bytes, std::span<std::byte> out) const;
-  Status WriteDirect(int fd, int64_t offset_bytes, std::span<const std::byte> in) const;
+  /// Opens what large transfers need. False: the file system has no such thing.
+  bool OpenDirect() const;
+  Status ReadDirect(int64_t offset_bytes, std::span<std::byte> out) const;
+  Status WriteDirect(int64_t offset_bytes, std::span<const std::byte> in) const;
   Status ReadBuffered(int64_t offset_bytes, std::span<std::byte> out) const;
   Status WriteBuffered(int64_t offset_bytes, std::span<const std::byte> in) const;
 
@@ -64,7 +65,7 @@ class DirectIo {
   Descriptor fd_;
   int flags_;
   mutable std::once_flag opened_;
-  mutable Descriptor direct_;
+  mutable Descriptor direct_;  ///< -1: the file system has no such thing
   mutable std::atomic<bool> refused_{
       false};  ///< the file system took the flag and not the transfer
 };

@@ -22,7 +22,9 @@ namespace nemo {
 namespace {
 
 constexpr int64_t kMinBlockBytes = int64_t{1} << 20;
-constexpr int64_t kMaxBlockBytes = int64_t{8} << 20;
+/// Larger blocks leave the second-level cache between reading, hashing and writing: on a Xeon with
+/// 2 MiB of it a conversion with blocks of 8 MiB took 1.5 times the processor time.
+constexpr int64_t kMaxBlockBytes = int64_t{2} << 20;
 /// What a block may be at the same time: as it is read, as it is stored before a cast (twice the
 /// size), as its members are, and encoded.
 constexpr int64_t kCopiesOfBlock = 4;

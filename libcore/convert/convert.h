@@ -17,7 +17,7 @@ namespace nemo {
 
 struct ConvertOptions {
   int jobs = 1;                            ///< blocks in flight
-  int64_t block_bytes = int64_t{8} << 20;  ///< of the files, in each of them
+  int64_t block_bytes = int64_t{2} << 20;  ///< of the files, in each of them
   bool verify_written = false;             ///< read every tensor back from the disk, compare hashes
   Journal* journal = nullptr;              ///< notes what is done; nullptr: nothing does
   /// What an earlier run noted: what proves to be true is not done again.
@@ -29,7 +29,7 @@ struct ConvertOptions {
 
 /// Memory for blocks and what becomes of them on the way.
 int64_t MemoryOf(const ConvertOptions& options);
-/// The blocks that `limit_bytes` allow for `jobs` (1 to 8 MiB each), with fewer jobs where there is
+/// The blocks that `limit_bytes` allow for `jobs` (1 to 2 MiB each), with fewer jobs where there is
 /// no room for all. kInvalidArgument: there is room for none.
 Result<ConvertOptions> OptionsFor(int jobs, int64_t limit_bytes);
 

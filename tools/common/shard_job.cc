@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxJobs = 1024;
-constexpr int kMinJobs = 6, kMaxDefaultJobs = 32;
+constexpr int kMinJobs = 8, kMaxDefaultJobs = 32;
 constexpr const char* kVerifyNone = "none";
 constexpr const char* kVerifyWritten = "written";
 constexpr const char* kVerifyFull = "full";
