@@ -7,73 +7,19 @@ torch: torch.distributed.checkpoint reads everything, whole. megatron: one proce
 and lets megatron.core.dist_checkpointing fill it. Neither needs a GPU or Transformer Engine. Exit code 1: something differs.
 """
 import argparse
-import json
 import os
-import struct
 import sys
 
 import torch
 
-PREFIX = 'model.layers.'
+from truth import canonical, pad_rows, same_bits, stacked
+
+VOCABULARY = ('embedding.word_embeddings.weight', 'output_layer.weight')
 
 
-def read_safetensors(path):
-    with open(path, 'rb') as f:
-        header = json.loads(f.read(struct.unpack('<Q', f.read(8))[0]))
-        data = bytearray(f.read())
-    tensors = {}
-    for name, entry in header.items():
-        if name == '__metadata__':
-            continue
-        assert entry['dtype'] == 'BF16', name
-        begin, end = entry['data_offsets']
-        tensors[name] = torch.frombuffer(data[begin:end], dtype=torch.bfloat16).reshape(entry['shape'])
-    return tensors
-
-
-def load_hf(directory):
-    with open(os.path.join(directory, 'config.json')) as f:
-        config = json.load(f)
-    tensors = {}
-    for name in sorted(os.listdir(directory)):
-        if name.endswith('.safetensors'):
-            tensors.update(read_safetensors(os.path.join(directory, name)))
-    return config, tensors
-
-
-def fused_qkv(hf, layer, config):
-    """Rows of query group after query group: its query heads, its key head, its value head."""
-    groups, head = config['num_key_value_heads'], config['head_dim']
-    q, k, v = (hf[f'{PREFIX}{layer}.self_attn.{x}_proj.weight'] for x in 'qkv')
-    parts = [q.view(groups, -1, config['hidden_size']), k.view(groups, head, -1), v.view(groups, head, -1)]
-    return torch.cat(parts, 1).reshape(-1, config['hidden_size'])
-
-
-def padded(matrix, rows):
-    return torch.cat([matrix, torch.zeros(rows - matrix.shape[0], matrix.shape[1], dtype=matrix.dtype)])
-
-
-def truth(config, hf, rows):
-    """Megatron Core's names, layer by layer, and what belongs there."""
-    out = {'embedding.word_embeddings.weight': padded(hf['model.embed_tokens.weight'], rows)}
-    for kind in ('weight', 'bias'):
-        out[f'decoder.final_layernorm.{kind}'] = hf[f'model.norm.{kind}']
-    if not config['tie_word_embeddings']:
-        out['output_layer.weight'] = padded(hf['lm_head.weight'], rows)
-    for layer in range(config['num_hidden_layers']):
-        name, theirs = f'decoder.layers.{layer}.', f'{PREFIX}{layer}.'
-        out[name + 'self_attention.linear_qkv.weight'] = fused_qkv(hf, layer, config)
-        out[name + 'self_attention.linear_proj.weight'] = hf[theirs + 'self_attn.o_proj.weight']
-        out[name + 'mlp.linear_fc1.weight'] = hf[theirs + 'mlp.up_proj.weight']
-        out[name + 'mlp.linear_fc2.weight'] = hf[theirs + 'mlp.down_proj.weight']
-        for kind in ('weight', 'bias'):
-            out[name + 'self_attention.linear_qkv.layer_norm_' + kind] = hf[f'{theirs}input_layernorm.{kind}']
-            out[name + 'mlp.linear_fc1.layer_norm_' + kind] = hf[f'{theirs}post_attention_layernorm.{kind}']
-    return out
-
-
-def same(a, b):
-    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a.contiguous().view(torch.int16), b.contiguous().view(torch.int16))
+def expected(hf, rows):
+    """Megatron Core's names, layer by layer, and what belongs there; vocabulary tensors have `rows` rows."""
+    return {name: pad_rows(value, rows) if name in VOCABULARY else value for name, value in canonical(hf).items()}
 
 
 def save_directory(checkpoint):
@@ -87,7 +33,7 @@ def load_common(save):
     return torch.load(os.path.join(save, 'common.pt'), weights_only=True)
 
 
-def check_torch(save, config, hf):
+def check_torch(save, hf):
     from torch.distributed.checkpoint import FileSystemReader
     from torch.distributed.checkpoint.default_planner import _EmptyStateDictLoadPlanner
     from torch.distributed.checkpoint.state_dict_loader import _load_state_dict
@@ -95,21 +41,14 @@ def check_torch(save, config, hf):
     _load_state_dict(loaded, storage_reader=FileSystemReader(save), planner=_EmptyStateDictLoadPlanner(), no_dist=True)
     tensors = {name: value for name, value in loaded.items() if torch.is_tensor(value)}
     assert all(value == [None] for name, value in loaded.items() if '._extra_state/' in name)
-    stacked = {}
-    for name, value in truth(config, hf, load_common(save)['args'].padded_vocab_size).items():
-        parts = name.split('.')
-        if name.startswith('decoder.layers.'):
-            stacked.setdefault('.'.join(parts[:2] + parts[3:]), []).append(value)
-        else:
-            stacked[name] = value
-    stacked = {name: torch.stack(value) if isinstance(value, list) else value for name, value in stacked.items()}
-    assert tensors.keys() == stacked.keys(), tensors.keys() ^ stacked.keys()
-    for name, value in stacked.items():
-        assert same(value, tensors[name]), name
-    print(f'torch {torch.__version__}: {len(stacked)} tensors are equal')
+    wanted = stacked(expected(hf, load_common(save)['args'].padded_vocab_size))
+    assert tensors.keys() == wanted.keys(), tensors.keys() ^ wanted.keys()
+    for name, value in wanted.items():
+        assert same_bits(value, tensors[name]), name
+    print(f'torch {torch.__version__}: {len(wanted)} tensors are equal')
 
 
-def build_model(config, args, tp, pp):
+def build_model(args, tp, pp):
     from megatron.core import parallel_state
     from megatron.core.models.gpt import GPTModel
     from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec
@@ -140,7 +79,7 @@ def global_name(name, first_layer, tied):
     return 'embedding.word_embeddings.weight' if tied and name == 'output_layer.weight' else name
 
 
-def check_rank(rank, save, config, hf, tp, pp, port):
+def check_rank(rank, save, hf, tp, pp, port):
     import torch.distributed as dist
     import megatron.core
     os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(tp * pp))
@@ -153,19 +92,19 @@ def check_rank(rank, save, config, hf, tp, pp, port):
     from megatron.core import dist_checkpointing, parallel_state
     parallel_state.initialize_model_parallel(tp, pp)
     args = dist_checkpointing.load_common_state_dict(save)['args']
-    model = build_model(config, args, tp, pp)
+    model = build_model(args, tp, pp)
     loaded = dist_checkpointing.load({'model': model.sharded_state_dict()}, save)
     assert loaded['checkpoint_version'] == 3.0 and loaded['iteration'] == 0
     model.load_state_dict(loaded['model'])
-    expected = truth(config, hf, args.padded_vocab_size)
+    wanted, tied = expected(hf, args.padded_vocab_size), not args.untie_embeddings_and_output_weights
     first_layer = parallel_state.get_pipeline_model_parallel_rank() * (args.num_layers // pp)
     tp_rank = parallel_state.get_tensor_model_parallel_rank()
     for name, parameter in model.named_parameters():
-        whole = expected[global_name(name, first_layer, config['tie_word_embeddings'])]
+        whole = wanted[global_name(name, first_layer, tied)]
         axes = [axis for axis in range(whole.dim()) if whole.shape[axis] != parameter.shape[axis]]
         part = whole.chunk(tp, axes[0])[tp_rank] if axes else whole
         # Norms of torch are kept in float32, which holds every bfloat16.
-        assert same(part.to(parameter.dtype), parameter.data), name
+        assert same_bits(part.to(parameter.dtype), parameter.data), name
     dist.barrier()
     if rank == 0:
         print(f'megatron-core {megatron.core.__version__}: TP{tp} x PP{pp}, every parameter of every rank is equal')
@@ -181,12 +120,11 @@ def main():
     parser.add_argument('--port', type=int, default=29511)
     parser.add_argument('--loader', choices=['torch', 'megatron'], default='torch')
     flags = parser.parse_args()
-    config, hf = load_hf(flags.hf)
     save = save_directory(flags.checkpoint)
     if flags.loader == 'torch':
-        check_torch(save, config, hf)
+        check_torch(save, flags.hf)
     else:
-        torch.multiprocessing.spawn(check_rank, (save, config, hf, flags.tp, flags.pp, flags.port), flags.tp * flags.pp)
+        torch.multiprocessing.spawn(check_rank, (save, flags.hf, flags.tp, flags.pp, flags.port), flags.tp * flags.pp)
 
 
 if __name__ == '__main__':
