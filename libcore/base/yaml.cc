@@ -13,7 +13,7 @@
 namespace nemo {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{16} << 20;
+constexpr size_t kMaxBytes = size_t{1} << 20;  // yaml-cpp makes up to 640 bytes of one
 constexpr int kMaxDepth = 100;
 constexpr int64_t kMaxNodes = 1'000'000;
 /// Aliases repeat what stands once in the text, and a few of them in a row repeat it exponentially.
