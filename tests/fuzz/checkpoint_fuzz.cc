@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       nemo::testing::WriteFileOrDie(path, bytes);
     }
   }
-  const nemo::fuzz::MemoryLimit limit(size, 256);
+  const nemo::fuzz::MemoryLimit limit(size, 768);
   const auto format = nemo::DetectFormat(directory.path());
   if (!format) return 0;
   const auto checkpoint = (*format)->open(directory.path());

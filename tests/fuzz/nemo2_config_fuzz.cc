@@ -4,7 +4,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text = nemo::fuzz::Bytes(data, size);
-  const nemo::fuzz::MemoryLimit limit(size, 256);
+  const nemo::fuzz::MemoryLimit limit(size, 768);
   auto config = nemo::ParseNemo2Config(text);
   if (!config) return 0;
   config->model.padded_vocab_size = 256000;  // as the weights would show it

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (auto& [name, bytes] : files) nemo::fuzz::RepairZip(bytes);
   const std::string yaml = files["model_config.yaml"];
   const auto tree = nemo::testing::MemoryTree("a.nemo", std::move(files));
-  const nemo::fuzz::MemoryLimit limit(size, 256);
+  const nemo::fuzz::MemoryLimit limit(size, 768);
   const auto config = nemo::ParseNemoConfig(yaml);
   if (!config) return 0;
   const auto weights = nemo::OpenNemoWeights(tree, *config);

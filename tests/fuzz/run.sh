@@ -58,11 +58,9 @@ build_fuzzers() {
 
 # Fuzzes $1 for $2 seconds; reproducers are called NAME-crash-..., NAME-oom-... and the like.
 fuzz() {
-  local dictionary=tests/fuzz/$1.dict options=()
-  [[ -f $dictionary ]] && options+=(-dict="$dictionary")
   mkdir -p "$build/corpus/$1"
   "$build/fuzz/$1_fuzzer" -max_total_time="$2" -rss_limit_mb=$memory_mib -malloc_limit_mb=$allocation_mib \
-    -timeout=$input_seconds -max_len=65536 -print_final_stats=1 -artifact_prefix="$logs/$1-" "${options[@]}" \
+    -timeout=$input_seconds -max_len=65536 -print_final_stats=1 -artifact_prefix="$logs/$1-" \
     "$build/corpus/$1" "$corpora/$1" >"$logs/$1.log" 2>&1 || true
 }
 
@@ -95,12 +93,12 @@ last_number() { grep -oE "$1[^0-9]*[0-9]+" "$2" | tail -1 | grep -oE '[0-9]+$' |
 # One line per target; counts the findings of all.
 print_table() {
   local target log found total=0
-  printf '%-16s %12s %9s %9s\n' target executions coverage findings
+  printf '%-20s %12s %9s %9s\n' target executions coverage findings
   for target in "${targets[@]}"; do
     log=$logs/$target.log
     found=$(find "$logs" -maxdepth 1 -name "$target-*" | wc -l)
     grep -q 'stat::number_of_executed_units' "$log" || ((found)) || found=1  # died in another way
-    printf '%-16s %12s %9s %9s\n' "$target" "$(last_number number_of_executed_units: "$log")" "$(last_number 'cov: ' "$log")" "$found"
+    printf '%-20s %12s %9s %9s\n' "$target" "$(last_number number_of_executed_units: "$log")" "$(last_number 'cov: ' "$log")" "$found"
     total=$((total + found))
   done
   findings=$total

@@ -412,7 +412,7 @@ with tempfile.TemporaryDirectory() as folder:
         tar.extractall(folder)
     for archive_name in sorted(os.listdir(folder + '/hostile_public')):
         case = archive_name.split('.')[0]
-        if not case.startswith(('cfg_', 'yaml_', 'pickle_')):
+        if not case.startswith(('cfg_groups', 'cfg_wrong', 'yaml_', 'pickle_')):
             continue
         with tarfile.open(f'{folder}/hostile_public/{archive_name}') as tar:
             for member in tar:
