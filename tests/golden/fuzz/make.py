@@ -377,6 +377,13 @@ write('checkpoint', 'hf_shards', tree({'config.json': json.dumps(HF), 'model.saf
     {'metadata': {'total_size': 1}, 'weight_map': {n: FILE % (i + 1) for i, s in enumerate(SHARDS) for n in s}})} | {
         FILE % (i + 1): safetensors({n: HF_STATE[n] for n in s}) for i, s in enumerate(SHARDS)}))
 
+# Element size 2, entropy coding only; a frame by numcodecs 0.15.2.
+write('zstd', 'weights', b'\x01\x00' + raw(torch.randn(300).to(torch.bfloat16)))
+write('zstd', 'long_weights', b'\x01\x00' + raw(0.02 * torch.randn(6000).to(torch.bfloat16)))
+write('zstd', 'one_value', b'\x01\x00' + bytes(200))
+write('zstd', 'frame', b'\x00\x01' + bytes.fromhex('28b52ffd60180075000028000061626302002e1d357e0258'))
+
+
 # ---- what stands beside weights ----
 
 write('journal', 'plain', '\n'.join(['{"journal":1,"conversion":"key"}', json.dumps(
