@@ -43,7 +43,7 @@ bool IsWeightsName(std::string_view name) {
 
 bool IsOwnName(std::string_view name) {
   return name == kConfigName || name == kGenerationConfigName || name == kTokenizerName ||
-         IsWeightsName(name);
+         name == kTokenizerJsonName || name == kTokenizerConfigName || IsWeightsName(name);
 }
 
 std::string ShardStem(int64_t index, int64_t count) {

@@ -16,6 +16,8 @@ namespace nemo::hf {
 inline constexpr std::string_view kConfigName = "config.json";
 inline constexpr std::string_view kGenerationConfigName = "generation_config.json";
 inline constexpr std::string_view kTokenizerName = "tokenizer.model";
+inline constexpr std::string_view kTokenizerJsonName = "tokenizer.json";
+inline constexpr std::string_view kTokenizerConfigName = "tokenizer_config.json";
 inline constexpr std::string_view kSingleFile = "model.safetensors";
 inline constexpr std::string_view kIndexName = "model.safetensors.index.json";
 inline constexpr std::string_view kExtension = ".safetensors";

@@ -4,11 +4,13 @@
 #include "formats/hf/config.h"
 #include "formats/hf/hf.h"
 #include "formats/hf/index.h"
+#include "formats/hf/tokenizer_json.h"
 #include "formats/output/output_directory.h"
 #include "formats/safetensors/safetensors.h"
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
 #include "libcore/base/json.h"
+#include "libcore/text/piece_model.h"
 #include "libcore/text/tokenizer.h"
 
 namespace nemo {
@@ -48,6 +50,7 @@ class HfTarget : public Target {
     return WriteFileAtomically(output_.PathOf(name), bytes);
   }
   Status WriteConfigs(const Plan& plan);
+  Status WriteTokenizer(const ModelConfig& config, const SpecialIds& ids);
 
   OutputDirectory output_;
   Attachments attachments_;
@@ -60,7 +63,19 @@ Status HfTarget::WriteConfigs(const Plan& plan) {
   NEMO_RETURN_IF_ERROR(Write(kConfigName, ToJson(config, 2) + "\n"));
   if (attachments_.tokenizer_model.empty()) return OkStatus();
   NEMO_RETURN_IF_ERROR(Write(kGenerationConfigName, ToJson(GenerationConfigValue(ids), 2) + "\n"));
+  NEMO_RETURN_IF_ERROR(WriteTokenizer(plan.config, ids));
   return Write(kTokenizerName, attachments_.tokenizer_model);
+}
+
+/// transformers reads tokenizer.model itself, and leaves out the space in front of a text that many
+/// models want: where tokenizer.json can say it all, that is written too.
+Status HfTarget::WriteTokenizer(const ModelConfig& config, const SpecialIds& ids) {
+  NEMO_ASSIGN_OR_RETURN(const PieceModel model, ParsePieceModel(attachments_.tokenizer_model));
+  const std::string json = TokenizerJson(model);
+  if (json.empty()) return OkStatus();
+  NEMO_RETURN_IF_ERROR(Write(kTokenizerJsonName, json));
+  const Value value = TokenizerConfigValue(model, config.max_position_embeddings, ids);
+  return Write(kTokenizerConfigName, ToJson(value, 2) + "\n");
 }
 
 Status HfTarget::Finish(const Plan& plan, const std::vector<WrittenFile>&) {

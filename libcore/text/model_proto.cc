@@ -3,71 +3,12 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 
 #include "libcore/base/format.h"
+#include "libcore/text/proto_fields.h"
 
 namespace nemo {
 namespace {
-
-/// One field of a message: its number, wire type and, for length-delimited ones, its bytes; for
-/// fixed32, its four bytes.
-struct Field {
-  uint64_t number = 0;
-  int wire_type = 0;
-  std::string_view bytes;
-};
-
-Result<uint64_t> ReadVarint(std::string_view& in, int max_bytes) {
-  uint64_t value = 0;
-  for (int i = 0; i < max_bytes; ++i) {
-    if (in.empty()) return Corruption("ends inside a number");
-    const auto byte = static_cast<uint8_t>(in.front());
-    in.remove_prefix(1);
-    value |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
-    if ((byte & 0x80) == 0) return value;
-  }
-  return Corruption(Format("a number of more than {} bytes", max_bytes));
-}
-
-Result<Field> ReadField(std::string_view& in) {
-  NEMO_ASSIGN_OR_RETURN(const uint64_t tag, ReadVarint(in, 5));
-  Field field = {tag >> 3, static_cast<int>(tag & 7), {}};
-  uint64_t size_bytes = 0;
-  switch (field.wire_type) {
-    case 0: {
-      NEMO_ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t value, ReadVarint(in, 10));
-      return field;
-    }
-    case 1:
-      size_bytes = 8;
-      break;
-    case 5:
-      size_bytes = 4;
-      break;
-    case 2: {
-      NEMO_ASSIGN_OR_RETURN(size_bytes, ReadVarint(in, 10));
-      break;
-    }
-    default:
-      return Corruption(Format("field {} has wire type {}", field.number, field.wire_type));
-  }
-  if (size_bytes > in.size()) {
-    return Corruption(
-        Format("field {} has {} bytes, {} are left", field.number, size_bytes, in.size()));
-  }
-  field.bytes = in.substr(0, size_bytes);
-  in.remove_prefix(size_bytes);
-  return field;
-}
-
-Status ForEachField(std::string_view message, const std::function<Status(const Field&)>& visit) {
-  while (!message.empty()) {
-    NEMO_ASSIGN_OR_RETURN(const Field field, ReadField(message));
-    NEMO_RETURN_IF_ERROR(visit(field));
-  }
-  return OkStatus();
-}
 
 uint32_t ReadU32(std::string_view bytes, size_t index) {
   uint32_t value = 0;
@@ -110,7 +51,7 @@ Status CheckCharsMap(std::string_view map) {
   return CheckTrie(map.substr(0, trie_bytes), map.size() - trie_bytes);
 }
 
-Status CheckPiece(const Field& field) {
+Status CheckPiece(const ProtoField& field) {
   if (field.number != 2 || field.wire_type != 5) return OkStatus();
   float score = 0;
   std::memcpy(&score, field.bytes.data(), sizeof(score));
@@ -122,12 +63,12 @@ Status CheckPiece(const Field& field) {
 
 Status CheckSentencePieceModel(std::string_view model_bytes) {
   constexpr uint64_t kPieces = 1, kNormalizer = 3, kDenormalizer = 5, kCharsMap = 2;
-  return ForEachField(model_bytes, [&](const Field& field) -> Status {
+  return ForEachField(model_bytes, [&](const ProtoField& field) -> Status {
     if (field.wire_type != 2) return OkStatus();
     if (field.number == kPieces) return ForEachField(field.bytes, CheckPiece).At("a piece");
     if (field.number != kNormalizer && field.number != kDenormalizer) return OkStatus();
     return ForEachField(field.bytes,
-                        [&](const Field& inner) {
+                        [&](const ProtoField& inner) {
                           if (inner.number != kCharsMap || inner.wire_type != 2) return OkStatus();
                           return CheckCharsMap(inner.bytes);
                         })
