@@ -19,6 +19,8 @@ using Type = PieceModel::Type;
 
 constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
 constexpr int64_t kNumBytes = 256;
+/// Longer pieces nobody trains; the search for merges takes time in the square of the length.
+constexpr size_t kMaxPieceBytes = 512;
 
 bool IsExpressible(const PieceModel& model) {
   if (model.kind != PieceModel::Kind::kBpe || model.has_chars_map ||
@@ -38,7 +40,7 @@ bool IsExpressible(const PieceModel& model) {
   bool first = true;
   for (const Piece& piece : model.pieces) {
     if (piece.type != Type::kNormal) continue;
-    if (!first && piece.score > last) return false;
+    if ((!first && piece.score > last) || piece.text.size() > kMaxPieceBytes) return false;
     last = piece.score;
     first = false;
   }

@@ -14,7 +14,8 @@ namespace nemo::hf {
 
 /// tokenizer.json of `model`: the ids of every text are SentencePiece's, but that the names of
 /// control pieces (</s>) in a text stand for these pieces. Empty where that cannot be promised: not
-/// BPE, no byte fallback, characters normalised, white space removed, unused pieces.
+/// BPE, no byte fallback, characters normalised, white space removed, unused pieces, pieces of more
+/// than 512 bytes.
 std::string TokenizerJson(const PieceModel& model);
 
 /// tokenizer_config.json beside it.

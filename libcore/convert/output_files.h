@@ -31,6 +31,8 @@ class OutputFiles {
   bool IsWanted(const PlanIndex& index) const {
     return IsMine(index.file) && !files_[index.file].kept[index.tensor];
   }
+  /// A tensor of this rank that an earlier run has written.
+  bool IsKept(const PlanIndex& index) const { return files_[index.file].kept[index.tensor]; }
   TensorSink& SinkOf(size_t file) { return *files_[file].sink; }
   int64_t RowsPerBlock(const PlanIndex& index) const;
   /// Where row `row` of a tensor will stand in its file, modulo the alignment of direct transfers;

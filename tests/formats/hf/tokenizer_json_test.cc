@@ -90,6 +90,7 @@ TEST(HfTokenizerJson, IsEmptyWhereItCannotSayTheSame) {
   EXPECT_EQ(changed([](PieceModel& m) { m.pieces[258].score = -9; }), "") << "order of scores";
   EXPECT_EQ(changed([](PieceModel& m) { m.pieces[5].type = Type::kNormal; }), "") << "a byte";
   EXPECT_EQ(changed([](PieceModel& m) { m.pieces[258].type = Type::kUnused; }), "");
+  EXPECT_EQ(changed([](PieceModel& m) { m.pieces[258].text.assign(513, 'a'); }), "");
   EXPECT_EQ(changed([](PieceModel& m) { m.pieces[0].type = Type::kControl; }), "");
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -269,6 +270,39 @@ TEST(Convert, CheckingAndComparingEndWithTheProofOfWhatWasRead) {
   }
   EXPECT_FALSE(target.finished);
   EXPECT_TRUE(target.abandoned);
+}
+
+/// Notes which tensors are read.
+class WatchedSource : public MemorySource {
+ public:
+  Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override {
+    read.emplace(name);
+    return MemorySource::Read(name, box, out);
+  }
+  mutable std::set<std::string> read;
+};
+
+TEST(Convert, VocabularyRowsThatAnEarlierRunReadAreProvedByTheNextOne) {
+  const auto model = RandomModel(Small(), 13);
+  WatchedSource source;
+  for (const TensorSpec& spec : model->specs()) {
+    source.Add(spec, ReadTensorOrDie(*model, spec.name));
+  }
+  const auto plan = PlanShards(Small(), source.specs(), {.tp_size = 2}, {});
+  MemoryTarget target;
+  ASSERT_TRUE(Convert(source, *plan, target, {}, NullProgress()));
+  ConvertOptions options;
+  for (const auto& [stem, file] : target.files) {
+    for (const auto& [name, xxh3] : file.checksums) {
+      options.earlier.tensors[{stem, name}] = {stem, name, xxh3, {}, ""};
+    }
+  }
+  source.read.clear();
+  const auto report = Convert(source, *plan, target, options, NullProgress());
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->num_kept_tensors, report->num_tensors);
+  EXPECT_EQ(source.read,
+            (std::set<std::string>{std::string(kEmbeddingName), std::string(kOutputLayerName)}));
 }
 
 TEST(Compare, NamesTensorIndexValuesAndUlp) {
