@@ -1,8 +1,10 @@
 #include "formats/zarr/array_metadata.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "libcore/base/check.h"
 #include "libcore/base/format.h"
 #include "libcore/base/json.h"
 #include "libcore/base/value.h"
@@ -13,20 +15,28 @@ namespace {
 
 constexpr size_t kMaxRank = 16;
 
+// Megatron writes "bfloat16", which the specification does not know, over arrays created as "V2".
+// The first name of a type is the one that is written.
+constexpr std::pair<std::string_view, DType> kDTypes[] = {
+    {"bfloat16", DType::kBF16}, {"<V2", DType::kBF16}, {"|V2", DType::kBF16}, {"V2", DType::kBF16},
+    {"<f2", DType::kF16},       {"<f4", DType::kF32},  {"<f8", DType::kF64},  {"<i2", DType::kI16},
+    {"<i4", DType::kI32},       {"<i8", DType::kI64},  {"|i1", DType::kI8},   {"|u1", DType::kU8},
+    {"|b1", DType::kBool},
+};
+
 Result<DType> ParseZarrDType(const std::string& text) {
-  // Megatron writes "bfloat16", which the specification does not know, over arrays created as "V2".
-  static constexpr std::pair<std::string_view, DType> kDTypes[] = {
-      {"bfloat16", DType::kBF16}, {"<V2", DType::kBF16}, {"|V2", DType::kBF16},
-      {"V2", DType::kBF16},       {"<f2", DType::kF16},  {"<f4", DType::kF32},
-      {"<f8", DType::kF64},       {"<i2", DType::kI16},  {"<i4", DType::kI32},
-      {"<i8", DType::kI64},       {"|i1", DType::kI8},   {"|u1", DType::kU8},
-      {"|b1", DType::kBool},
-  };
   for (const auto& [name, dtype] : kDTypes) {
     if (text == name) return dtype;
   }
   return Unsupported(
       Format("dtype '{}'; read are bfloat16 and little-endian numpy types such as <f4", text));
+}
+
+std::string_view ZarrDTypeName(DType dtype) {
+  const auto row = std::find_if(std::begin(kDTypes), std::end(kDTypes),
+                                [&](const auto& entry) { return entry.second == dtype; });
+  NEMO_CHECK(row != std::end(kDTypes));
+  return row->first;
 }
 
 /// Chunks must lie raw in their files.
@@ -87,6 +97,20 @@ Box ArrayMetadata::BoxOf(const std::vector<int64_t>& chunk_index) const {
     box.extent[axis] = std::min(chunk_shape[axis], shape[axis] - box.offset[axis]);
   }
   return box;
+}
+
+std::string ArrayMetadataText(const ArrayMetadata& array) {
+  NEMO_CHECK(array.separator == '.');
+  Value value;
+  value.Set("chunks", Value::ArrayOf(array.chunk_shape));
+  value.Set("compressor", Value());
+  value.Set("dtype", ZarrDTypeName(array.dtype));
+  value.Set("fill_value", Value());
+  value.Set("filters", Value());
+  value.Set("order", "C");
+  value.Set("shape", Value::ArrayOf(array.shape));
+  value.Set("zarr_format", 2);
+  return ToJson(value, 4);
 }
 
 Result<ArrayMetadata> ParseArrayMetadata(std::string_view json_text) {

@@ -25,6 +25,11 @@ struct ArrayMetadata {
   Box BoxOf(const std::vector<int64_t>& chunk_index) const;
 };
 
+/// The text of a .zarray, byte for byte as zarr and Megatron Core leave it: no compressor, no
+/// filters, no fill value. `array` has chunks that divide its shape or are padded, and the
+/// separator '.'.
+std::string ArrayMetadataText(const ArrayMetadata& array);
+
 /// Parses the text of a .zarray. All products of extents in the result fit 64 bits.
 Result<ArrayMetadata> ParseArrayMetadata(std::string_view json_text);
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "formats/zarr/array_metadata.h"
 #include "libcore/base/format.h"
 #include "tests/testing.h"
 
@@ -235,6 +236,21 @@ TEST(Zarr, ChunksThatAreMissingOrOfAnotherSizeAreNamed) {
           << source.error().message();
     }
   }
+}
+
+TEST(Zarr, ItsMetadataAreWrittenAsMegatronCoreWroteThem) {
+  const auto tree = OpenDirectory(testing::GoldenPath("nemo/tiny_zarr_tp4pp1_dir"));
+  ASSERT_TRUE(tree) << tree.error().message();
+  int compared = 0;
+  for (const std::string& name : (*tree)->files()) {
+    if (!name.ends_with("/.zarray")) continue;
+    const std::string text = *ReadAll(**(*tree)->Open(name), 1 << 20);
+    const auto array = zarr::ParseArrayMetadata(text);
+    ASSERT_TRUE(array) << name;
+    EXPECT_EQ(zarr::ArrayMetadataText(*array), text) << name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 12);
 }
 
 }  // namespace
