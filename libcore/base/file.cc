@@ -106,14 +106,6 @@ class PosixWritableFile : public WritableFile {
   DirectIo io_;
 };
 
-Status SyncDirectory(const std::string& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) return ErrnoError(errno, path);
-  // Some network file systems refuse to sync a directory; the rename itself has then to do.
-  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) return ErrnoError(errno, path);
-  return OkStatus();
-}
-
 /// Bytes that may follow a read that asked for `max_bytes`.
 Status TooLarge(const std::string& name, int64_t size, int64_t max_bytes) {
   return Corruption(
@@ -211,6 +203,14 @@ Status RemoveAll(const std::string& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);
   if (error) return ErrnoError(error.value(), "removing " + path);
+  return OkStatus();
+}
+
+Status SyncDirectory(const std::string& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return ErrnoError(errno, path);
+  // Some network file systems refuse to sync a directory; the rename itself has then to do.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) return ErrnoError(errno, path);
   return OkStatus();
 }
 

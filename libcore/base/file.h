@@ -89,6 +89,8 @@ PathKind KindOf(const std::string& path);
 Status CreateDirectories(const std::string& path);
 /// Removes a file or a directory with everything in it. OK when it is not there.
 Status RemoveAll(const std::string& path);
+/// Makes the names in a directory outlast a crash, where the file system can.
+Status SyncDirectory(const std::string& path);
 /// rename(2), then fsync of the directory that holds `to`.
 Status RenameAndSync(const std::string& from, const std::string& to);
 std::string JoinPath(std::string_view directory, std::string_view name);

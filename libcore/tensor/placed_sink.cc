@@ -34,7 +34,7 @@ std::vector<TensorPlace> PlacedSink::PlacesIn(const Placement& placement) const 
 
 Status PlacedSink::Open(const Placement& placement) {
   places_ = PlacesIn(placement);
-  NEMO_ASSIGN_OR_RETURN(file_, OpenForWrite(temporary_path_, /*truncate=*/false));
+  NEMO_ASSIGN_OR_RETURN(file_, OpenToWrite(temporary_path_));
   return file_->Preallocate(placement.size_bytes);
 }
 
@@ -61,10 +61,10 @@ Status PlacedSink::Resume(std::vector<SinkTensor> tensors) {
 
 /// Copies everything but data from the file at `index_path` to the temporary one.
 Status PlacedSink::Graft(const std::string& index_path, const Placement& placement) {
-  NEMO_ASSIGN_OR_RETURN(const auto index, OpenForWrite(index_path, /*truncate=*/false));
+  NEMO_ASSIGN_OR_RETURN(const auto index, OpenToWrite(index_path));
   NEMO_RETURN_IF_ERROR(index->Truncate(placement.size_bytes));
-  NEMO_ASSIGN_OR_RETURN(const auto from, OpenFile(index_path));
-  NEMO_ASSIGN_OR_RETURN(const auto to, OpenForWrite(temporary_path_, /*truncate=*/false));
+  NEMO_ASSIGN_OR_RETURN(const auto from, OpenToRead(index_path));
+  NEMO_ASSIGN_OR_RETURN(const auto to, OpenToWrite(temporary_path_));
   NEMO_RETURN_IF_ERROR(to->Truncate(placement.size_bytes));
   return ForEachOutside(
       *from, PlacesIn(placement),
@@ -72,6 +72,14 @@ Status PlacedSink::Graft(const std::string& index_path, const Placement& placeme
 }
 
 void PlacedSink::Observe(size_t, int64_t, std::span<const std::byte>) {}
+
+Result<std::unique_ptr<WritableFile>> PlacedSink::OpenToWrite(const std::string& path) const {
+  return OpenForWrite(path, /*truncate=*/false);
+}
+
+Result<std::shared_ptr<RandomAccessFile>> PlacedSink::OpenToRead(const std::string& path) const {
+  return OpenFile(path);
+}
 
 Result<TensorPlace> PlacedSink::PlaceOf(std::string_view name) const {
   const auto index = declaration_.Find(name);
@@ -116,7 +124,7 @@ Result<TensorSink::FileSummary> PlacedSink::Finish(
   NEMO_RETURN_IF_ERROR(WriteChecksums(declaration_.tensors(), checksums));
   // The sync covers what the index was written through as well: it is the same file.
   NEMO_RETURN_IF_ERROR(file_->SyncAndClose());
-  NEMO_ASSIGN_OR_RETURN(const auto written, OpenFile(temporary_path_));
+  NEMO_ASSIGN_OR_RETURN(const auto written, OpenToRead(temporary_path_));
   FileSummary summary;
   summary.size_bytes = written->size_bytes();
   NEMO_ASSIGN_OR_RETURN(summary.metadata_xxh3, HashOutside(*written, places_));

@@ -43,6 +43,9 @@ class PlacedSink : public TensorSink {
   /// Sees every byte of data on its way in, or back from an earlier run: `bytes` of the declared
   /// tensor `tensor` from its byte `offset_bytes` on. Any thread, any order.
   virtual void Observe(size_t tensor, int64_t offset_bytes, std::span<const std::byte> bytes);
+  /// The "file" at `path`, for containers whose file is several on disk. Called after WriteIndex.
+  virtual Result<std::unique_ptr<WritableFile>> OpenToWrite(const std::string& path) const;
+  virtual Result<std::shared_ptr<RandomAccessFile>> OpenToRead(const std::string& path) const;
 
   const std::string& path() const { return path_; }
   const std::string& temporary_path() const { return temporary_path_; }
