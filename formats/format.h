@@ -47,10 +47,10 @@ struct PlanOptions {
 
 /// What a target leaves to choose. Tools refuse the flags that mean nothing to it.
 struct TargetTraits {
-  std::string_view container;  ///< of the files, unless another is chosen
-  bool has_containers = false;
+  std::vector<std::string_view> containers = {};  ///< of the files; the default first
   bool has_layout = false;
   bool has_shard_size = false;
+  std::string_view archive_extension = {};  ///< of a DST that is one archive; empty: there is none
 };
 
 struct TargetOptions {
@@ -60,6 +60,8 @@ struct TargetOptions {
   bool archive = false;    ///< one archive instead of a directory
   int64_t zstd_level = 0;  ///< 0: not compressed
   Attachments attachments;
+  ModelConfig config;     ///< Plan::config
+  ParallelLayout layout;  ///< Plan::layout
 };
 
 struct Format {

@@ -1,16 +1,16 @@
 #include "formats/nemo/artifact.h"
 
 #include <algorithm>
-#include <string_view>
+#include <span>
 #include <utility>
 
 #include "formats/format.h"
 #include "libcore/base/format.h"
+#include "libcore/base/hash.h"
 
 namespace nemo {
 namespace {
 
-constexpr std::string_view kScheme = "nemo:";
 constexpr size_t kHashDigits = 32;
 
 bool IsTokenizerName(std::string_view file) {
@@ -34,8 +34,8 @@ std::string_view WithoutHash(std::string_view name) {
 
 /// The member that `reference` means; empty when it is not there.
 std::string MemberOf(const FileTree& tree, std::string_view reference) {
-  if (reference.starts_with(kScheme)) {
-    const std::string name(reference.substr(kScheme.size()));
+  if (reference.starts_with(kArtifactScheme)) {
+    const std::string name(reference.substr(kArtifactScheme.size()));
     return tree.Contains(name) ? name : "";
   }
   const std::string base = BaseName(reference);
@@ -59,7 +59,7 @@ Result<std::string> Choose(const FileTree& tree, const std::vector<std::string>&
   for (const std::string& reference : references) {
     std::string member = MemberOf(tree, reference);
     if (!member.empty()) return member;
-    if (named == nullptr && reference.starts_with(kScheme)) named = &reference;
+    if (named == nullptr && reference.starts_with(kArtifactScheme)) named = &reference;
   }
   if (named != nullptr) return Missing(tree, *named);
   std::vector<std::string> files = TokenizerFiles(tree);
@@ -80,6 +80,30 @@ Result<TokenizerArtifact> FindTokenizer(const FileTree& tree,
         Format("tokenizer '{}' is empty; the save or the copy is incomplete", artifact.name));
   }
   return artifact;
+}
+
+std::vector<std::string> ReferencedMembers(const std::vector<std::string>& references) {
+  std::vector<std::string> members;
+  for (const std::string& reference : references) {
+    if (!reference.starts_with(kArtifactScheme)) continue;
+    std::string member = reference.substr(kArtifactScheme.size());
+    if (std::find(members.begin(), members.end(), member) == members.end()) {
+      members.push_back(std::move(member));
+    }
+  }
+  return members;
+}
+
+std::string ArtifactName(std::string_view path, std::string_view bytes) {
+  const std::string base = BaseName(path);
+  std::string name(WithoutHash(base));
+  for (char& c : name) {
+    const bool plain = std::string_view("-._").find(c) != std::string_view::npos ||
+                       (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!plain) c = '_';
+  }
+  if (!IsTokenizerName(name)) name = "tokenizer.model";
+  return Format("{}_{}", HashHex(std::as_bytes(std::span(bytes))), name);
 }
 
 }  // namespace nemo

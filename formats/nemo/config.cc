@@ -11,16 +11,22 @@
 namespace nemo {
 namespace {
 
-Result<Config> ParseRoot(std::string_view yaml_text) {
+struct Root {
+  Config config;
+  std::string base;
+};
+
+Result<Root> ParseRoot(std::string_view yaml_text) {
   NEMO_ASSIGN_OR_RETURN(Value root, ParseYaml(yaml_text));
   if (!root.is_object()) {
     return Corruption(Format("expected a mapping of fields, found {}", root.type_name()));
   }
   for (const char* part : {"model", "cfg"}) {
     const Value* subtree = root.Find(part);
-    if (subtree != nullptr && subtree->is_object()) return Config(std::move(root), part);
+    if (subtree != nullptr && subtree->is_object())
+      return Root{Config(std::move(root), part), part};
   }
-  return Config(std::move(root), "");
+  return Root{Config(std::move(root), ""), ""};
 }
 
 Status ReadNumbers(const Config& config, ModelConfig& model) {
@@ -69,10 +75,14 @@ Status ReadTokenizer(const Config& config, std::vector<std::string>& references)
 }  // namespace
 
 Result<NemoConfig> ParseNemoConfig(std::string_view yaml_text) {
-  NEMO_ASSIGN_OR_RETURN(const Config config, ParseRoot(yaml_text));
+  NEMO_ASSIGN_OR_RETURN(const Root root, ParseRoot(yaml_text));
+  const Config& config = root.config;
   NemoConfig parsed;
+  parsed.base = root.base;
   NEMO_RETURN_IF_ERROR(ReadSizes(config, "encoder_seq_length", parsed.model));
-  NEMO_ASSIGN_OR_RETURN(parsed.model.vocab_size, config.GetInt("override_vocab_size", 0));
+  NEMO_ASSIGN_OR_RETURN(const int64_t pieces,
+                        config.GetInt(Format("tokenizer.{}", kTokenizerSizeKey), 0));
+  NEMO_ASSIGN_OR_RETURN(parsed.model.vocab_size, config.GetInt("override_vocab_size", pieces));
   NEMO_RETURN_IF_ERROR(ReadNumbers(config, parsed.model));
   NEMO_RETURN_IF_ERROR(ReadNormalization(config, parsed.model));
   NEMO_RETURN_IF_ERROR(ReadActivation(config, parsed.model));

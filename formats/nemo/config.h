@@ -14,6 +14,7 @@
 namespace nemo {
 
 struct NemoConfig {
+  std::string base;  ///< the mapping that was used: "model", "cfg", or empty for the whole
   ModelConfig
       model;  ///< padded_vocab_size 0: only the weights know it. Not checked by CheckConfig yet
   ParallelLayout layout;  ///< of the run that saved
@@ -21,6 +22,10 @@ struct NemoConfig {
   /// "nemo:<member>", paths of the machine it was trained on.
   std::vector<std::string> tokenizer_references;
 };
+
+/// Our own, in `tokenizer:`: the size of its vocabulary, for a checkpoint without a tokenizer. NeMo
+/// passes over it (override_vocab_size would be the rows of the embedding there).
+inline constexpr std::string_view kTokenizerSizeKey = "vocab_size";
 
 /// Parses the text of a model_config.yaml; a top-level `model:` or `cfg:` mapping is used alone.
 /// kCorruption names the field: not YAML, absent, of another type. kUnsupported names the feature

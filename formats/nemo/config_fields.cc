@@ -42,17 +42,15 @@ Status ReadSizes(const Config& config, std::string_view sequence_key, ModelConfi
   NEMO_ASSIGN_OR_RETURN(const int64_t sequence, config.GetInt(sequence_key, 0));
   NEMO_ASSIGN_OR_RETURN(model.max_position_embeddings,
                         config.GetInt("max_position_embeddings", sequence));
-  NEMO_ASSIGN_OR_RETURN(model.make_vocab_size_divisible_by,
-                        config.GetInt("make_vocab_size_divisible_by", 128));
+  NEMO_ASSIGN_OR_RETURN(model.make_vocab_size_divisible_by, config.GetInt(kVocabMultipleKey, 128));
   return OkStatus();
 }
 
 Result<ParallelLayout> ReadLayout(const Config& config) {
   ParallelLayout layout;
-  NEMO_ASSIGN_OR_RETURN(layout.tp_size, PositiveInt(config, "tensor_model_parallel_size", 1));
-  NEMO_ASSIGN_OR_RETURN(layout.pp_size, PositiveInt(config, "pipeline_model_parallel_size", 1));
-  NEMO_ASSIGN_OR_RETURN(layout.vpp_size,
-                        PositiveInt(config, "virtual_pipeline_model_parallel_size", 1));
+  NEMO_ASSIGN_OR_RETURN(layout.tp_size, PositiveInt(config, kTensorParallelKey, 1));
+  NEMO_ASSIGN_OR_RETURN(layout.pp_size, PositiveInt(config, kPipelineParallelKey, 1));
+  NEMO_ASSIGN_OR_RETURN(layout.vpp_size, PositiveInt(config, kVirtualPipelineKey, 1));
   return layout;
 }
 

@@ -10,6 +10,12 @@
 
 namespace nemo {
 
+// Keys that say how the weights are laid out.
+inline constexpr std::string_view kTensorParallelKey = "tensor_model_parallel_size";
+inline constexpr std::string_view kPipelineParallelKey = "pipeline_model_parallel_size";
+inline constexpr std::string_view kVirtualPipelineKey = "virtual_pipeline_model_parallel_size";
+inline constexpr std::string_view kVocabMultipleKey = "make_vocab_size_divisible_by";
+
 /// Sizes of layers, heads and the vocabulary's padding; null fields follow from the others.
 /// max_position_embeddings falls back to `sequence_key`. kCorruption names the field: missing, of
 /// another type, impossible.

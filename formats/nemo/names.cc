@@ -17,23 +17,13 @@ constexpr std::string_view kLayers = "decoder.layers.";
 constexpr std::string_view kFinalNorm = "decoder.final_layernorm.weight";
 constexpr std::string_view kEmbedding = "embedding.word_embeddings.weight";
 
-/// The layer number with which `rest` (behind "decoder.layers.") begins; -1 when layers are
-/// stacked.
-int64_t LayerNumber(std::string_view rest) {
-  int64_t layer = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
-  const bool numbered = error == std::errc() && end != rest.data() + rest.size() && *end == '.';
-  return numbered && layer >= 0 ? layer : -1;
-}
-
 /// Layers that the stored arrays hold, by the first stacked key, else as many as have numbers of
 /// their own: a high number in one name does not make them many.
 int64_t NumStoredLayers(std::span<const TensorSpec> stored, const std::string& prefix) {
-  const std::string begin = prefix + std::string(kLayers);
   std::set<int64_t> layers;
   for (const TensorSpec& spec : stored) {
-    if (!spec.name.starts_with(begin)) continue;
-    const int64_t layer = LayerNumber(std::string_view(spec.name).substr(begin.size()));
+    if (!spec.name.starts_with(prefix + std::string(kLayers))) continue;
+    const int64_t layer = LayerNameOf(std::string_view(spec.name).substr(prefix.size())).layer;
     if (layer < 0) return spec.shape.empty() ? 0 : spec.shape.front();
     layers.insert(layer);
   }
@@ -63,9 +53,9 @@ class Mapper {
 
 Status Mapper::Map(const LogicalTensor& tensor) {
   if (tensor.role == StageRole::kLayer) {
-    const std::string own = Format("{}{}.", kLayers, tensor.layer_index);
-    NEMO_CHECK(tensor.name.starts_with(own));
-    const std::string key = Format("{}{}{}", prefix_, kLayers, tensor.name.substr(own.size()));
+    const LayerName name = LayerNameOf(tensor.name);
+    NEMO_CHECK(name.layer == tensor.layer_index);
+    const std::string key = Format("{}{}{}", prefix_, kLayers, name.rest);
     if (const TensorSpec* found = FindSpec(stored_, key)) return Take(tensor, *found, true);
   }
   if (const TensorSpec* found = FindSpec(stored_, prefix_ + tensor.name)) {
@@ -111,6 +101,17 @@ Status Mapper::CheckNothingLeft() const {
 }
 
 }  // namespace
+
+LayerName LayerNameOf(std::string_view name) {
+  if (!name.starts_with(kLayers)) return {-1, name};
+  const std::string_view behind = name.substr(kLayers.size());
+  int64_t layer = 0;
+  const auto [end, error] = std::from_chars(behind.data(), behind.data() + behind.size(), layer);
+  const bool numbered =
+      error == std::errc() && end != behind.data() + behind.size() && *end == '.' && layer >= 0;
+  if (!numbered) return {-1, name};
+  return {layer, behind.substr(static_cast<size_t>(end - behind.data()) + 1)};
+}
 
 bool IsModelKey(std::string_view key) {
   return !key.starts_with("optimizer.") && !key.starts_with("chained_") &&

@@ -20,6 +20,14 @@ namespace nemo {
 /// layers.
 bool IsModelKey(std::string_view key);
 
+/// "decoder.layers.17.mlp.linear_fc1.weight" is layer 17's "mlp.linear_fc1.weight"; the layer of
+/// any other name is -1.
+struct LayerName {
+  int64_t layer = -1;
+  std::string_view rest;
+};
+LayerName LayerNameOf(std::string_view name);
+
 /// What stands before Megatron's own names in every key of the model: "model.", "module.", "".
 /// kCorruption: no key ends in a final layer norm's name, or several do.
 Result<std::string> DetectPrefix(std::span<const TensorSpec> stored);

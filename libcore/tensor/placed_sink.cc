@@ -8,8 +8,10 @@
 
 namespace nemo {
 
-PlacedSink::PlacedSink(std::string path)
-    : path_(std::move(path)), temporary_path_(path_ + ".partial") {}
+PlacedSink::PlacedSink(std::string path) : PlacedSink(path, path + ".partial") {}
+
+PlacedSink::PlacedSink(std::string path, std::string temporary_path)
+    : path_(std::move(path)), temporary_path_(std::move(temporary_path)) {}
 
 const std::string& PlacedSink::NoChecksum() {
   static const std::string zeros(Declaration::kChecksumDigits, '0');

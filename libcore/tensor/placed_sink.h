@@ -19,6 +19,9 @@ class PlacedSink : public TensorSink {
  public:
   /// The file is written as `path`.partial until Finish.
   explicit PlacedSink(std::string path);
+  /// As `temporary_path`. When the two are the same it keeps that name, and who made the sink
+  /// publishes it.
+  PlacedSink(std::string path, std::string temporary_path);
 
   Status Declare(std::vector<SinkTensor> tensors) final;
   Status Resume(std::vector<SinkTensor> tensors) final;

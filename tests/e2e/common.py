@@ -21,13 +21,16 @@ MODELS = {
 UNEVEN = {'shakespeare': '1,2,3', 'tiny': '3,1', 'odd': '1,3,2', 'tied': '2,0'}
 
 
-def layouts_of(model):
-    """(name, flags, world size, legal) of the layouts every checkpoint is tried in."""
+def layout_of(model, tp, pp):
+    """(name, flags, world size, legal) of a layout with equal stages."""
     m = MODELS[model]
-    rows = []
-    for tp, pp in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 2), (8, 1)):
-        legal = (m['heads'] % tp == 0 and (m['groups'] % tp == 0 or tp % m['groups'] == 0) and m['layers'] % pp == 0)
-        rows.append((f'tp{tp}pp{pp}', ['--tp', str(tp), '--pp', str(pp)], tp * pp, legal))
+    legal = (m['heads'] % tp == 0 and (m['groups'] % tp == 0 or tp % m['groups'] == 0) and m['layers'] % pp == 0)
+    return (f'tp{tp}pp{pp}', ['--tp', str(tp), '--pp', str(pp)], tp * pp, legal)
+
+
+def layouts_of(model):
+    """layout_of the layouts every checkpoint is tried in."""
+    rows = [layout_of(model, tp, pp) for tp, pp in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 2), (8, 1))]
     stages = UNEVEN[model]
     pp = stages.count(',') + 1
     rows.append(('uneven', ['--pp', str(pp), '--pipeline-layout', stages], pp, True))

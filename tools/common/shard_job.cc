@@ -10,6 +10,7 @@
 #include "libcore/base/format.h"
 #include "libcore/convert/check.h"
 #include "libcore/convert/convert.h"
+#include "tools/common/containers.h"
 #include "tools/common/mpi_team.h"
 #include "tools/common/shard_report.h"
 #include "tools/common/source.h"
@@ -87,12 +88,15 @@ Result<const struct Format*> WritableFormat(const std::string& name) {
 Status CheckFlags(const ShardJob& job, const struct Format& format) {
   const struct {
     bool given, understood;
-    std::string_view flag, reason;
+    std::string_view flag;
+    std::string reason;
   } kRules[] = {
       {!GivenFlag(job.layout).empty(), format.target.has_layout, GivenFlag(job.layout),
        "that format has no ranks"},
-      {!job.container.empty(), format.target.has_containers, "container",
+      {!job.container.empty(), format.target.containers.size() > 1, "container",
        "the files of that format are of one kind"},
+      {!job.container.empty(), HasContainer(format, job.container), "container",
+       Format("its files are {}", fmt::join(format.target.containers, " or "))},
       {job.max_shard_bytes > 0, format.target.has_shard_size, "max-shard-size",
        "in that format the layout decides which file holds what"},
   };
@@ -151,18 +155,18 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
   NEMO_ASSIGN_OR_RETURN(prepared.checkpoint, OpenSource(job.source));
   const Checkpoint& checkpoint = prepared.checkpoint;
   NEMO_RETURN_IF_ERROR(CheckDestination(job));
-  prepared.target.container = prepared.format->target.container;
-  if (!job.container.empty()) {
-    prepared.target.container = job.container;
-  } else if (checkpoint.format == prepared.format->name && prepared.format->target.has_containers) {
-    prepared.target.container = checkpoint.container;
-  }
-  options.container = prepared.target.container;
+  const std::string_view extension = prepared.format->target.archive_extension;
+  options.archive = !extension.empty() && job.destination.ends_with(extension);
+  options.container = ContainerFor(job.container, checkpoint, *prepared.format);
+  prepared.target.archive = options.archive;
+  prepared.target.container = options.container;
   prepared.target.force = job.force;
   prepared.target.attachments = {checkpoint.provenance, checkpoint.model_config_yaml,
                                  checkpoint.tokenizer_model};
   NEMO_ASSIGN_OR_RETURN(
       prepared.plan, prepared.format->plan(checkpoint.config, checkpoint.source->specs(), options));
+  prepared.target.config = prepared.plan.config;
+  prepared.target.layout = prepared.plan.layout;
   prepared.key = ConversionKey(prepared.plan, std::string(prepared.format->name),
                                prepared.target.container, "", checkpoint.provenance.index_xxh3);
   return prepared;
@@ -297,18 +301,18 @@ std::vector<std::string> WritableFormats() {
 }
 
 std::vector<FlagGroup> ShardJobFlags(ShardJob* job, ShardJobKind kind) {
-  const std::vector<std::string> containers = {"hdf5", "safetensors"};
+  const ContainerChoices containers = WritableContainers();
   const std::vector<std::string> degrees = {kVerifyNone, kVerifyWritten, kVerifyFull};
   FlagGroup output = {
       "Output",
       {
           {.name = "container",
            .value = "KIND",
-           .help = "native: what the files are: hdf5, safetensors (default: as in SRC when it is "
-                   "of the "
-                   "same format as DST, else hdf5)",
-           .choices = containers,
-           .set = SetChoice(&job->container, containers)},
+           .help = Format("what the files of DST are; {} (default: as in SRC when it is of the "
+                          "same format, else the first)",
+                          containers.help),
+           .choices = containers.names,
+           .set = SetChoice(&job->container, containers.names)},
           {.name = "max-shard-size",
            .value = "SIZE",
            .help = "hf: a new file where the tensors of one would exceed it (default 5GB)",
@@ -357,10 +361,10 @@ std::vector<FlagGroup> ShardJobFlags(ShardJob* job, ShardJobKind kind) {
         output.flags.begin(),
         {.name = "to",
          .value = "FORMAT",
-         .help =
-             "what DST is: native (default; a shard set of this toolkit), hf (a "
-             "Hugging Face directory), megatron (a distributed checkpoint for Megatron-LM), trtllm "
-             "(a TensorRT-LLM checkpoint)",
+         .help = "what DST is: native (default; a shard set of this toolkit), nemo (a .nemo "
+                 "archive, or the directory it would be unpacked to), hf (a Hugging Face "
+                 "directory), megatron (a distributed checkpoint for Megatron-LM), trtllm (a "
+                 "TensorRT-LLM checkpoint)",
          .choices = WritableFormats(),
          .set = SetChoice(&job->to, WritableFormats())});
   }

@@ -14,7 +14,8 @@ nemo::Tool ConvertTool(nemo::ShardJob* job) {
       "Writes checkpoint SRC as DST, in another format or parallel layout. SRC is read in place; "
       "every byte is read and written once. DST appears whole or not at all.";
   tool.operands = {{"SRC", nemo::kSourceHelp, &job->source},
-                   {"DST", "the directory to make", &job->destination}};
+                   {"DST", "the directory to make, or with --to nemo a file that ends in .nemo",
+                    &job->destination}};
   tool.groups = nemo::ShardJobFlags(job, nemo::ShardJobKind::kConvert);
   tool.example = "nemo-convert Nemotron-4-340B-Base.nemo shards --tp 8 --pp 2";
   tool.run = [job](const nemo::Console& console) -> nemo::Result<bool> {
