@@ -11,6 +11,7 @@
 
 #include "libcore/base/status.h"
 #include "libcore/convert/check.h"
+#include "libcore/convert/compression.h"
 #include "libcore/convert/manifest.h"
 #include "libcore/convert/target.h"
 #include "libcore/layout/parallel_layout.h"
@@ -27,6 +28,7 @@ inline constexpr int64_t kMaxTokenizerBytes = int64_t{256} << 20;
 struct Checkpoint {
   std::string format;     ///< the row's name: "nemo", "native", "hf"
   std::string container;  ///< "zarr", "hdf5", "safetensors"
+  Compression compression;
   ParallelLayout layout;  ///< as the writer had it
   ModelConfig config;     ///< vocab_size may be 0: the tokenizer knows it
   std::shared_ptr<CanonicalSource> source;
@@ -51,14 +53,15 @@ struct TargetTraits {
   bool has_layout = false;
   bool has_shard_size = false;
   std::string_view archive_extension = {};  ///< of a DST that is one archive; empty: there is none
+  bool has_compression = false;
 };
 
 struct TargetOptions {
   std::string container = "hdf5";
-  bool force = false;      ///< replace what stands at the destination
-  bool resume = false;     ///< go on in what a stopped run left there
-  bool archive = false;    ///< one archive instead of a directory
-  int64_t zstd_level = 0;  ///< 0: not compressed
+  bool force = false;    ///< replace what stands at the destination
+  bool resume = false;   ///< go on in what a stopped run left there
+  bool archive = false;  ///< one archive instead of a directory
+  Compression compression;
   Attachments attachments;
   ModelConfig config;     ///< Plan::config
   ParallelLayout layout;  ///< Plan::layout

@@ -19,7 +19,7 @@ const struct Format kFormats[] = {
      .description = "a shard set of this toolkit (a directory with manifest.json)",
      .sniff = SniffNative,
      .open = OpenNative,
-     .target = {.containers = {"hdf5", "safetensors"}, .has_layout = true},
+     .target = {.containers = {"hdf5", "safetensors"}, .has_layout = true, .has_compression = true},
      .plan = PlanNative,
      .create = CreateNativeTarget,
      .verify = VerifyNative,

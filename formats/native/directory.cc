@@ -10,7 +10,7 @@
 namespace nemo::native {
 namespace {
 
-/// 64 ranks of a 772-tensor model need some 20 MB.
+/// 64 ranks of a 772-tensor model need some 20 MB, the sizes of 340B's compressed chunks 5 MB.
 constexpr int64_t kMaxManifestBytes = int64_t{256} << 20;
 
 Result<std::shared_ptr<PlacedSource>> OpenSafetensors(const std::string& path) {
@@ -19,8 +19,8 @@ Result<std::shared_ptr<PlacedSource>> OpenSafetensors(const std::string& path) {
 }
 
 constexpr Container kContainers[] = {
-    {"hdf5", ".h5", hdf5::CreateSink, hdf5::OpenFile},
-    {"safetensors", ".safetensors", safetensors::CreateSink, OpenSafetensors},
+    {"hdf5", ".h5", hdf5::CreateSink, hdf5::CreateZstdSink, hdf5::OpenFile},
+    {"safetensors", ".safetensors", safetensors::CreateSink, nullptr, OpenSafetensors},
 };
 
 /// Drops `text` from the front of `rest`, then at least one digit.

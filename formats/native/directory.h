@@ -23,6 +23,8 @@ struct Container {
   std::string_view name;       ///< "hdf5"
   std::string_view extension;  ///< ".h5"
   std::unique_ptr<TensorSink> (*create_sink)(const std::string& path);
+  /// nullptr: its files hold tensors as they are.
+  std::unique_ptr<TensorSink> (*create_zstd_sink)(const std::string& path, int level);
   Result<std::shared_ptr<PlacedSource>> (*open)(const std::string& path);
 };
 /// kInvalidArgument lists the known ones.

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "formats/codec/zstd_frames.h"
 #include "formats/native/directory.h"
 #include "formats/native/native.h"
 #include "libcore/base/format.h"
@@ -34,7 +35,9 @@ Result<std::vector<std::shared_ptr<const TensorSource>>> OpenFiles(const std::st
   for (const ManifestTensor& tensor : manifest.tensors) {
     for (const ManifestShard& shard : tensor.shards) {
       tensors[shard.file].push_back(
-          {{shard.stored_name, tensor.spec.dtype, shard.shard.shape}, shard.place.offset_bytes});
+          {{shard.stored_name, tensor.spec.dtype, shard.shard.shape},
+           shard.place.offset_bytes,
+           RowChunks(shard.shard.shape, shard.place, zstd::DecompressShuffled)});
     }
   }
   std::vector<std::shared_ptr<const TensorSource>> sources;
@@ -104,6 +107,7 @@ Result<Checkpoint> OpenNative(const std::string& path) {
   Checkpoint checkpoint;
   checkpoint.format = "native";
   checkpoint.container = manifest.container;
+  checkpoint.compression = manifest.compression;
   checkpoint.layout = manifest.layout;
   checkpoint.config = manifest.config;
   checkpoint.source = std::move(source).value();

@@ -6,6 +6,7 @@
 #include "formats/native/directory.h"
 #include "formats/native/native.h"
 #include "formats/output/output_directory.h"
+#include "libcore/base/format.h"
 #include "libcore/base/hash.h"
 
 namespace nemo {
@@ -16,8 +17,12 @@ constexpr OutputKind kShardSet = {"a shard set", IsShardSetFileName, IsRankFileN
 
 class NativeTarget : public Target {
  public:
-  NativeTarget(OutputDirectory output, Attachments attachments, const Container& container)
-      : output_(std::move(output)), attachments_(std::move(attachments)), container_(container) {}
+  NativeTarget(OutputDirectory output, Attachments attachments, const Container& container,
+               Compression compression)
+      : output_(std::move(output)),
+        attachments_(std::move(attachments)),
+        container_(container),
+        compression_(compression) {}
 
   Result<std::unique_ptr<TensorSink>> OpenFile(const PlannedFile& file) override;
   Status Finish(const Plan& plan, const std::vector<WrittenFile>& written) override;
@@ -29,10 +34,13 @@ class NativeTarget : public Target {
   OutputDirectory output_;
   Attachments attachments_;
   const Container& container_;
+  Compression compression_;
 };
 
 Result<std::unique_ptr<TensorSink>> NativeTarget::OpenFile(const PlannedFile& file) {
-  return container_.create_sink(output_.PathOf(file.stem + std::string(container_.extension)));
+  const std::string path = output_.PathOf(file.stem + std::string(container_.extension));
+  return compression_.zstd ? container_.create_zstd_sink(path, compression_.level)
+                           : container_.create_sink(path);
 }
 
 /// An attachment is a listed file without tensors: all of its bytes are metadata.
@@ -47,6 +55,7 @@ Status NativeTarget::Finish(const Plan& plan, const std::vector<WrittenFile>& wr
   NEMO_ASSIGN_OR_RETURN(Manifest manifest, ManifestOf(plan, container_.extension, written));
   manifest.source = attachments_.source;
   manifest.container = std::string(container_.name);
+  manifest.compression = compression_;
   NEMO_RETURN_IF_ERROR(Attach(manifest, kModelConfigName, attachments_.model_config_yaml));
   NEMO_RETURN_IF_ERROR(Attach(manifest, kTokenizerName, attachments_.tokenizer_model));
   NEMO_RETURN_IF_ERROR(WriteFileAtomically(output_.PathOf(kManifestName), ToJsonText(manifest)));
@@ -65,11 +74,17 @@ Result<std::unique_ptr<Target>> CreateNativeTarget(const std::string& path,
                                                    const TargetOptions& options) {
   NEMO_ASSIGN_OR_RETURN(const native::Container* container,
                         native::FindContainer(options.container));
+  if (options.compression.zstd && container->create_zstd_sink == nullptr) {
+    return InvalidArgument(
+        Format("{} files hold tensors as they are: nothing in them is "
+               "compressed; choose the container hdf5",
+               container->name));
+  }
   NEMO_ASSIGN_OR_RETURN(
       OutputDirectory output,
       OutputDirectory::Create(path, native::kShardSet, options.force, options.resume));
-  return std::unique_ptr<Target>(
-      std::make_unique<native::NativeTarget>(std::move(output), options.attachments, *container));
+  return std::unique_ptr<Target>(std::make_unique<native::NativeTarget>(
+      std::move(output), options.attachments, *container, options.compression));
 }
 
 }  // namespace nemo

@@ -22,6 +22,11 @@ Value ToValue(const TensorRecord& record) {
   value.Set("xxh3", record.xxh3);
   value.Set("offset", record.place.offset_bytes);
   value.Set("bytes", record.place.size_bytes);
+  if (const PlaceChunks& chunks = record.place.chunks; !chunks.empty()) {
+    value.Set("stored_xxh3", chunks.xxh3);
+    value.Set("chunk_rows", chunks.rows);
+    value.Set("chunk_bytes", Value::ArrayOf(chunks.bytes));
+  }
   if (!record.note.empty()) value.Set("note", record.note);
   return value;
 }
@@ -41,6 +46,11 @@ Result<TensorRecord> ParseTensor(const Value& value) {
   NEMO_ASSIGN_OR_RETURN(record.xxh3, value.GetString("xxh3"));
   NEMO_ASSIGN_OR_RETURN(record.place.offset_bytes, value.GetInt("offset"));
   NEMO_ASSIGN_OR_RETURN(record.place.size_bytes, value.GetInt("bytes"));
+  if (value.Find("chunk_bytes") != nullptr) {
+    NEMO_ASSIGN_OR_RETURN(record.place.chunks.xxh3, value.GetString("stored_xxh3"));
+    NEMO_ASSIGN_OR_RETURN(record.place.chunks.rows, value.GetInt("chunk_rows"));
+    NEMO_ASSIGN_OR_RETURN(record.place.chunks.bytes, value.GetIntList("chunk_bytes"));
+  }
   if (value.Find("note") != nullptr) {
     NEMO_ASSIGN_OR_RETURN(record.note, value.GetString("note"));
   }

@@ -35,13 +35,19 @@ Value ToValue(const ManifestShard& shard) {
                                   {"extent", Value::ArrayOf(part.canonical.extent)},
                                   {"local", Value::ArrayOf(part.local.offset)}});
   }
-  return Value::Object{{"file", shard.file},
-                       {"stored_name", shard.stored_name},
-                       {"shape", Value::ArrayOf(shard.shard.shape)},
-                       {"parts", std::move(parts)},
-                       {"byte_offset", shard.place.offset_bytes},
-                       {"bytes", shard.place.size_bytes},
-                       {"xxh3", shard.xxh3}};
+  Value value = Value::Object{{"file", shard.file},
+                              {"stored_name", shard.stored_name},
+                              {"shape", Value::ArrayOf(shard.shard.shape)},
+                              {"parts", std::move(parts)},
+                              {"byte_offset", shard.place.offset_bytes},
+                              {"bytes", shard.place.size_bytes},
+                              {"xxh3", shard.xxh3}};
+  if (const PlaceChunks& chunks = shard.place.chunks; !chunks.empty()) {
+    value.Set("stored_xxh3", chunks.xxh3);
+    value.Set("chunk_rows", chunks.rows);
+    value.Set("chunk_bytes", Value::ArrayOf(chunks.bytes));
+  }
+  return value;
 }
 
 /// `items` one to a line, indented, with commas between them.
@@ -157,6 +163,31 @@ Result<Shard> ParseShardBoxes(const Value& value, const Shape& global) {
   return shard;
 }
 
+/// `rows` rows of the shard in chunks that together have the stored bytes.
+Result<PlaceChunks> ParseChunks(const Value& value, int64_t rows, int64_t stored_bytes) {
+  PlaceChunks chunks;
+  NEMO_ASSIGN_OR_RETURN(chunks.xxh3, GetChecksum(value, "stored_xxh3"));
+  NEMO_ASSIGN_OR_RETURN(chunks.rows, value.GetInt("chunk_rows"));
+  NEMO_ASSIGN_OR_RETURN(chunks.bytes, value.GetIntList("chunk_bytes"));
+  const bool counted = chunks.rows >= 1 && chunks.rows <= rows &&
+                       (rows - 1) / chunks.rows + 1 == std::ssize(chunks.bytes);
+  if (!counted) {
+    return Corruption(Format("{} chunks of {} rows are not the {} rows of the shard",
+                             chunks.bytes.size(), chunks.rows, rows));
+  }
+  int64_t left = stored_bytes;
+  for (const int64_t size : chunks.bytes) {
+    if (size < 1 || size > left) {
+      return Corruption(Format("'chunk_bytes' do not add up to 'bytes' ({})", stored_bytes));
+    }
+    left -= size;
+  }
+  if (left != 0) {
+    return Corruption(Format("'chunk_bytes' leave {} of 'bytes' ({})", left, stored_bytes));
+  }
+  return chunks;
+}
+
 Result<ManifestShard> ParseShard(const Value& value, const TensorSpec& spec) {
   ManifestShard shard;
   NEMO_ASSIGN_OR_RETURN(shard.file, value.GetString("file"));
@@ -166,7 +197,10 @@ Result<ManifestShard> ParseShard(const Value& value, const TensorSpec& spec) {
   NEMO_ASSIGN_OR_RETURN(shard.place.size_bytes, GetCount(value, "bytes"));
   const TensorSpec stored{shard.stored_name, spec.dtype, shard.shard.shape};
   NEMO_RETURN_IF_ERROR(CheckSpec(stored));
-  if (shard.place.size_bytes != stored.size_bytes()) {
+  if (value.Find("chunk_bytes") != nullptr) {
+    const int64_t rows = stored.shape.empty() ? 0 : stored.shape[0];
+    NEMO_ASSIGN_OR_RETURN(shard.place.chunks, ParseChunks(value, rows, shard.place.size_bytes));
+  } else if (shard.place.size_bytes != stored.size_bytes()) {
     return Corruption(Format("'bytes' is {}, shape {} of {} needs {}", shard.place.size_bytes,
                              FormatList(stored.shape), DTypeName(stored.dtype),
                              stored.size_bytes()));
@@ -237,6 +271,18 @@ Status CheckPlaces(const Manifest& manifest) {
   return OkStatus();
 }
 
+/// Compressed shards say that they are, in the one place where programs look for it.
+Status CheckCompression(const Manifest& manifest) {
+  for (const ManifestTensor& tensor : manifest.tensors) {
+    for (const ManifestShard& shard : tensor.shards) {
+      if (shard.place.chunks.empty() || manifest.compression.zstd) continue;
+      return Corruption(
+          Format("tensor {} has 'chunk_bytes', and 'compression' is none", tensor.spec.name));
+    }
+  }
+  return OkStatus();
+}
+
 Status CheckVersion(const Value& value) {
   NEMO_ASSIGN_OR_RETURN(const int64_t version, value.GetInt("format_version"));
   if (version < 1) return Corruption(Format("'format_version' is {}, expected 1 or more", version));
@@ -257,6 +303,10 @@ Result<Manifest> Parse(std::string_view json_text) {
   if (manifest.container != "hdf5" && manifest.container != "safetensors") {
     return Unsupported(
         Format("container '{}' is not known; known are hdf5, safetensors", manifest.container));
+  }
+  if (root.Find("compression") != nullptr) {
+    NEMO_ASSIGN_OR_RETURN(const std::string compression, root.GetString("compression"));
+    NEMO_ASSIGN_OR_RETURN(manifest.compression, ParseCompression(compression));
   }
   // Missing members become null, which the parsers name.
   const auto member = [&root](std::string_view key) {
@@ -285,6 +335,7 @@ Result<Manifest> Parse(std::string_view json_text) {
     }
     manifest.tensors.push_back(std::move(tensor));
   }
+  NEMO_RETURN_IF_ERROR(CheckCompression(manifest));
   NEMO_RETURN_IF_ERROR(CheckPlaces(manifest));
   return manifest;
 }
@@ -292,11 +343,16 @@ Result<Manifest> Parse(std::string_view json_text) {
 }  // namespace
 
 std::string ToJsonText(const Manifest& manifest) {
+  const std::string compression =
+      manifest.compression.zstd
+          ? Format("  \"compression\": {},\n", ToJson(Value(ToString(manifest.compression))))
+          : std::string();
   return Format(
-      "{{\n  \"format_version\": {},\n  \"source\": {},\n  \"container\": {},\n  \"model\": {},\n"
+      "{{\n  \"format_version\": {},\n  \"source\": {},\n  \"container\": {},\n{}  \"model\": {},\n"
       "  \"layout\": {},\n  \"files\": [\n{}  ],\n  \"tensors\": [\n{}  ]\n}}\n",
-      Manifest::kFormatVersion, ToJson(ToValue(manifest.source)), ToJson(Value(manifest.container)),
-      ToJson(ToValue(manifest.config)), ToJson(ToValue(manifest.layout)),
+      manifest.compression.zstd ? 2 : 1, ToJson(ToValue(manifest.source)),
+      ToJson(Value(manifest.container)), compression, ToJson(ToValue(manifest.config)),
+      ToJson(ToValue(manifest.layout)),
       Lines(manifest.files, "    ", [](const ManifestFile& file) { return ToJson(ToValue(file)); }),
       Lines(manifest.tensors, "    ", TensorText));
 }

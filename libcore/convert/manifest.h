@@ -8,6 +8,7 @@
 
 #include "libcore/base/status.h"
 #include "libcore/base/value.h"
+#include "libcore/convert/compression.h"
 #include "libcore/layout/parallel_layout.h"
 #include "libcore/model/config.h"
 #include "libcore/model/shard_rule.h"
@@ -33,7 +34,7 @@ struct ManifestShard {
       stored_name;  ///< in the file; the canonical name except for a tied output layer's copy
   Shard shard;
   TensorPlace place;
-  std::string xxh3;  ///< XXH3-128 of the bytes at `place`
+  std::string xxh3;  ///< XXH3-128 of the elements: of the bytes at `place`, decompressed
 };
 
 struct ManifestTensor {
@@ -49,10 +50,12 @@ struct ManifestFile {
 };
 
 struct Manifest {
-  static constexpr int64_t kFormatVersion = 1;
+  /// The newest one. What is written has the oldest that tells it all: 1 without compression.
+  static constexpr int64_t kFormatVersion = 2;
   Provenance source;
   std::string container;  ///< "hdf5" or "safetensors"
-  ModelConfig config;     ///< vocab_size real, padded_vocab_size as stored
+  Compression compression;
+  ModelConfig config;  ///< vocab_size real, padded_vocab_size as stored
   ParallelLayout layout;
   std::vector<ManifestFile> files;
   std::vector<ManifestTensor> tensors;  ///< sorted by name

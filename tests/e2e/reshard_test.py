@@ -1,4 +1,5 @@
-"""A -> B -> A by nemo-reshard is byte-identical, manifest included, for every pair of layouts, in both containers."""
+"""A -> B -> A by nemo-reshard is byte-identical, manifest included, for every pair of layouts, in both containers and
+compressed: container and compression stay unless told."""
 import shutil
 
 from common import Context, check, layouts_of, tree_bytes
@@ -7,10 +8,10 @@ with Context() as c:
     source = c.source()
     layouts = [row for row in layouts_of(c.model) if row[3]]
     pairs = 0
-    for container in ('hdf5', 'safetensors'):
+    for container, *more in (('hdf5',), ('safetensors',), ('hdf5', '--compress', 'zstd')):
         for a, flags_a, _, _ in layouts:
             first = c.path(f'{container}_{a}')
-            c.run('nemo-convert', source, first, '--container', container, *flags_a)
+            c.run('nemo-convert', source, first, '--container', container, *more, *flags_a)
             expected = tree_bytes(first)
             for b, flags_b, _, _ in layouts:
                 if a == b:
@@ -21,7 +22,7 @@ with Context() as c:
                 actual = tree_bytes(back)
                 check(sorted(actual) == sorted(expected), f'{a} -> {b} -> {a}: other files: {sorted(actual)}')
                 for name, data in expected.items():
-                    check(actual[name] == data, f'{container} {a} -> {b} -> {a}: {name} differs')
+                    check(actual[name] == data, f'{container} {more} {a} -> {b} -> {a}: {name} differs')
                 shutil.rmtree(there)
                 shutil.rmtree(back)
                 pairs += 1

@@ -1,4 +1,4 @@
-"""Shards that nemo-convert wrote, read with h5py and safetensors, against the Hugging Face weights.
+"""Shards that nemo-convert wrote, read with h5py, hdf5plugin and safetensors, against the Hugging Face weights.
 
 Arguments: the folder of the tools, tests/golden. Runs under the Python that NEMO_TEST_PYTHON names
 (tests/python/requirements.txt). Exit codes: 0 passed, 1 failed (says what), 77 skipped (says why).
@@ -16,11 +16,12 @@ if PYTHON and "NEMO_TEST_PYTHON_RUNS" not in os.environ:
 
 try:
     import h5py
+    import hdf5plugin
     import numpy as np
     import safetensors
 except ImportError as missing:
     print(f"skipped: {missing} in {sys.executable}; "
-          "NEMO_TEST_PYTHON names a Python that has h5py, safetensors and numpy")
+          "NEMO_TEST_PYTHON names a Python that has h5py, hdf5plugin, safetensors and numpy")
     sys.exit(77)
 
 CASES = [
@@ -72,10 +73,20 @@ def read_hdf5_notes(path):
                        for key in ("global_shape", "offset", *text)} for name in f}
 
 
+def check_filters(path):
+    """Byte shuffle, then zstd, and h5py decodes it with the filter of hdf5plugin."""
+    with h5py.File(path) as f:
+        for name, dataset in f.items():
+            plist = dataset.id.get_create_plist()
+            ids = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+            check(ids == [h5py.h5z.FILTER_SHUFFLE, hdf5plugin.ZSTD_ID], f"{path}: {name}: filters {ids}")
+
+
 READERS = {
     "hdf5": (".h5", read_hdf5, read_hdf5_notes),
     "safetensors": (".safetensors", read_safetensors, read_safetensors_notes),
 }
+KINDS = [("hdf5", "none"), ("safetensors", "none"), ("hdf5", "zstd"), ("hdf5", "zstd:12")]
 
 
 def fuse_qkv(q, k, v, groups, head_dim):
@@ -119,7 +130,7 @@ def same_bits(a, b):
     return bits_a.shape == bits_b.shape and np.array_equal(bits_a, bits_b)
 
 
-def check_shards(directory, container, truth, ranks):
+def check_shards(directory, container, compress, truth, ranks):
     """Every box of every file holds the truth's values, and together they leave none out."""
     extension, read, read_notes = READERS[container]
     with open(os.path.join(directory, "manifest.json")) as f:
@@ -130,6 +141,8 @@ def check_shards(directory, container, truth, ranks):
     covered, num_shards = {}, 0
     for file in files:
         path = os.path.join(directory, file)
+        if compress != "none":
+            check_filters(path)
         notes = read_notes(path)
         with open(path, "rb") as f:
             raw = f.read()
@@ -141,11 +154,14 @@ def check_shards(directory, container, truth, ranks):
             box = tuple(slice(o, o + n) for o, n in zip(note["offset"], values.shape))
             check(same_bits(values.astype(np.float32), whole[box]),
                   f"{where}: other values than the Hugging Face model")
-            bits = np.frombuffer(raw, np.uint16, entry["bytes"] // 2, entry["byte_offset"])
-            check(same_bits(widen(bits).reshape(entry["shape"]), whole[box]),
-                  f"{where}: the manifest's place holds other bytes")
+            if compress == "none":
+                bits = np.frombuffer(raw, np.uint16, entry["bytes"] // 2, entry["byte_offset"])
+                check(same_bits(widen(bits).reshape(entry["shape"]), whole[box]),
+                      f"{where}: the manifest's place holds other bytes")
+                check(container != "hdf5" or entry["byte_offset"] % 4096 == 0, f"{where}: not aligned")
+            else:
+                check(sum(entry["chunk_bytes"]) == entry["bytes"], f"{where}: {entry}")
             check(note["xxh3"] == entry["xxh3"] and len(note["xxh3"]) == 32, f"{where}: xxh3 {note['xxh3']}")
-            check(container != "hdf5" or entry["byte_offset"] % 4096 == 0, f"{where}: not aligned")
             covered.setdefault(name, np.zeros(whole.shape, bool))[box] = True
             num_shards += 1
     check(num_shards == len(listed), f"{directory}: {num_shards} shards, the manifest lists {len(listed)}")
@@ -157,17 +173,18 @@ def main(bin_dir, golden):
     convert = os.path.join(bin_dir, "nemo-convert")
     for archive, model, flags, ranks in CASES:
         truth = canonical(golden, model)
-        for container in READERS:
+        for container, compress in KINDS:
             with tempfile.TemporaryDirectory(prefix="nemo_python_") as folder:
                 out = os.path.join(folder, "set")
                 source = os.path.join(golden, "nemo", archive)
-                done = subprocess.run([convert, source, out, "--container", container, *flags],
+                done = subprocess.run([convert, source, out, "--container", container, "--compress", compress,
+                                       *flags],
                                       capture_output=True, text=True, stdin=subprocess.DEVNULL)
                 check(done.returncode == 0, f"{archive} {flags}: exit {done.returncode}: {done.stderr}")
-                covered = check_shards(out, container, truth, ranks)
+                covered = check_shards(out, container, compress, truth, ranks)
                 expected = set(truth) - ({"output_layer.weight"} if model == "tied" else set())
                 check(expected <= set(covered), f"missing: {sorted(expected - set(covered))}")
-                print(f"{archive} {' '.join(flags)} {container}: {len(covered)} tensors in {ranks} files equal")
+                print(f"{archive} {' '.join(flags)} {container} {compress}: {len(covered)} tensors in {ranks} files equal")
 
 
 main(*sys.argv[1:])

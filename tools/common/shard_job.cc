@@ -48,6 +48,13 @@ FlagSetter SetVocabRule(std::optional<VocabRule>* out) {
   };
 }
 
+FlagSetter SetCompression(std::optional<Compression>* out) {
+  return [out](const std::string& text) {
+    NEMO_ASSIGN_OR_RETURN(*out, ParseCompression(text));
+    return OkStatus();
+  };
+}
+
 /// True when `inner` is `outer` or lies under it.
 bool IsWithin(const fs::path& inner, const fs::path& outer) {
   auto i = inner.begin();
@@ -97,6 +104,8 @@ Status CheckFlags(const ShardJob& job, const struct Format& format) {
        "the files of that format are of one kind"},
       {!job.container.empty(), HasContainer(format, job.container), "container",
        Format("its files are {}", fmt::join(format.target.containers, " or "))},
+      {job.compression.has_value() && job.compression->zstd, format.target.has_compression,
+       "compress", "the files of that format hold tensors as they are"},
       {job.max_shard_bytes > 0, format.target.has_shard_size, "max-shard-size",
        "in that format the layout decides which file holds what"},
   };
@@ -122,6 +131,21 @@ Result<const struct Format*> TargetFormat(const ShardJob& job) {
   return format;
 }
 
+/// What is asked for; else what the source has, where its kind of file is written again.
+Result<Compression> ChooseCompression(const ShardJob& job, const struct Format& format,
+                                      const Checkpoint& source, const std::string& container) {
+  if (!job.compression) {
+    const bool stays = source.format == format.name && source.container == container;
+    return stays ? source.compression : Compression{};
+  }
+  if (job.compression->zstd && container == "safetensors") {
+    return InvalidArgument(
+        "--compress does not go with --container safetensors: those files hold tensors as they "
+        "are; leave one of the two out");
+  }
+  return *job.compression;
+}
+
 struct Prepared {
   Checkpoint checkpoint;
   const struct Format* format = nullptr;
@@ -131,10 +155,12 @@ struct Prepared {
   std::string key;  ///< of the conversion, for its journal
 
   ShardSide SourceSide(const ShardJob& job) const {
-    return {job.source, checkpoint.format, checkpoint.container, checkpoint.layout};
+    return {job.source, checkpoint.format, checkpoint.container, checkpoint.compression,
+            checkpoint.layout};
   }
   ShardSide TargetSide(const ShardJob& job) const {
-    return {job.destination, std::string(format->name), target.container, plan.layout};
+    return {job.destination, std::string(format->name), target.container, target.compression,
+            plan.layout};
   }
 };
 
@@ -160,6 +186,9 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
   options.container = ContainerFor(job.container, checkpoint, *prepared.format);
   prepared.target.archive = options.archive;
   prepared.target.container = options.container;
+  NEMO_ASSIGN_OR_RETURN(
+      prepared.target.compression,
+      ChooseCompression(job, *prepared.format, checkpoint, prepared.target.container));
   prepared.target.force = job.force;
   prepared.target.attachments = {checkpoint.provenance, checkpoint.model_config_yaml,
                                  checkpoint.tokenizer_model};
@@ -167,8 +196,9 @@ Result<Prepared> Prepare(const ShardJob& job, const Console& console) {
       prepared.plan, prepared.format->plan(checkpoint.config, checkpoint.source->specs(), options));
   prepared.target.config = prepared.plan.config;
   prepared.target.layout = prepared.plan.layout;
-  prepared.key = ConversionKey(prepared.plan, std::string(prepared.format->name),
-                               prepared.target.container, "", checkpoint.provenance.index_xxh3);
+  prepared.key =
+      ConversionKey(prepared.plan, std::string(prepared.format->name), prepared.target.container,
+                    ToString(prepared.target.compression), checkpoint.provenance.index_xxh3);
   return prepared;
 }
 
@@ -184,8 +214,11 @@ void PrintDryRun(const ShardJob& job, const Prepared& prepared, const Console& c
   console.json() ? console.PrintJson(ToValue(report)) : console.Print(ToText(report));
 }
 
-/// What an earlier run has written already needs no room again.
-Status CheckDisk(const ShardJob& job, const Plan& plan) {
+/// What an earlier run has written already needs no room again. How much compressed files need
+/// shows only when they are written.
+Status CheckDisk(const ShardJob& job, const Prepared& prepared) {
+  if (prepared.target.compression.zstd) return OkStatus();
+  const Plan& plan = prepared.plan;
   const int64_t free_bytes = FreeBytesAt(job.destination);
   const int64_t needed =
       plan.size_bytes() - (job.resume ? AllocatedBytes(job.destination + ".partial") : 0);
@@ -208,7 +241,7 @@ Result<bool> CheckStart(const ShardJob& job, const Prepared& prepared,
                job.destination));
   }
   NEMO_RETURN_IF_ERROR(CheckNew(job));
-  NEMO_RETURN_IF_ERROR(CheckDisk(job, prepared.plan));
+  NEMO_RETURN_IF_ERROR(CheckDisk(job, prepared));
   return false;
 }
 
@@ -313,6 +346,12 @@ std::vector<FlagGroup> ShardJobFlags(ShardJob* job, ShardJobKind kind) {
                           containers.help),
            .choices = containers.names,
            .set = SetChoice(&job->container, containers.names)},
+          {.name = "compress",
+           .value = "METHOD",
+           .help = "native, container hdf5: none, zstd (entropy coding only, the fastest: bfloat16 "
+                   "weights become two thirds), zstd:LEVEL (1 to 19); default: as in SRC when its "
+                   "kind of file is written again, else none",
+           .set = SetCompression(&job->compression)},
           {.name = "max-shard-size",
            .value = "SIZE",
            .help = "hf: a new file where the tensors of one would exceed it (default 5GB)",

@@ -19,6 +19,7 @@ struct ShardJob {
   std::string destination;
   std::string to;         ///< the target format's name; empty: the source's
   std::string container;  ///< empty: the source's when the format stays, else the format's default
+  std::optional<Compression> compression;  ///< nullopt: the source's when the container stays
   LayoutOptions layout;
   std::optional<VocabRule> vocab;  ///< nullopt: what suits the target format
   int64_t max_shard_bytes = 0;     ///< 0: not given

@@ -15,8 +15,8 @@ std::string Line(std::string_view what, const std::string& text) {
 }
 
 std::string Line(std::string_view what, const ShardSide& side) {
-  return Line(what, Format("{}: {} ({}), {}", side.path, side.format, side.container,
-                           ToString(side.layout)));
+  return Line(what, Format("{}: {} ({}), {}", side.path, side.format,
+                           StorageText(side.container, side.compression), ToString(side.layout)));
 }
 
 std::string Line(const VocabReport& vocab) {
@@ -29,7 +29,7 @@ std::string Line(const VocabReport& vocab) {
 }
 
 Value ToValue(const ShardSide& side) {
-  return nemo::ToValue(side.path, side.format, side.container, side.layout);
+  return nemo::ToValue(side.path, side.format, side.container, side.compression, side.layout);
 }
 
 Value ToValue(const VocabReport& vocab) {

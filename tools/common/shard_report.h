@@ -6,6 +6,7 @@
 #include <string>
 
 #include "libcore/base/value.h"
+#include "libcore/convert/compression.h"
 #include "libcore/convert/convert.h"
 #include "libcore/layout/plan.h"
 
@@ -26,6 +27,7 @@ struct ShardSide {
   std::string path;
   std::string format;
   std::string container;
+  Compression compression;
   ParallelLayout layout;
 };
 

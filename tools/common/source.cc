@@ -23,17 +23,24 @@ Result<Checkpoint> OpenSource(const std::string& path) {
   return checkpoint;
 }
 
+std::string StorageText(std::string_view container, const Compression& compression) {
+  return compression.zstd ? Format("{}, {}", container, ToString(compression))
+                          : std::string(container);
+}
+
 std::string Describe(const Checkpoint& checkpoint) {
-  return Format("{} ({}), {}", checkpoint.format, checkpoint.container,
+  return Format("{} ({}), {}", checkpoint.format,
+                StorageText(checkpoint.container, checkpoint.compression),
                 ToString(checkpoint.layout));
 }
 
 Value ToValue(std::string_view path, std::string_view format, std::string_view container,
-              const ParallelLayout& layout) {
+              const Compression& compression, const ParallelLayout& layout) {
   Value value;
   value.Set("path", path);
   value.Set("format", format);
   value.Set("container", container);
+  if (compression.zstd) value.Set("compression", ToString(compression));
   value.Set("layout", ToValue(layout));
   return value;
 }

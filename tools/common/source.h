@@ -23,9 +23,11 @@ Result<Checkpoint> OpenSource(const std::string& path);
 
 /// "nemo (zarr), TP2 x PP2".
 std::string Describe(const Checkpoint& checkpoint);
-/// {"path", "format", "container", "layout"}.
+/// "hdf5", "hdf5, zstd".
+std::string StorageText(std::string_view container, const Compression& compression);
+/// {"path", "format", "container", "compression" where there is any, "layout"}.
 Value ToValue(std::string_view path, std::string_view format, std::string_view container,
-              const ParallelLayout& layout);
+              const Compression& compression, const ParallelLayout& layout);
 
 /// Elements and bytes of all tensors.
 struct TensorTotals {

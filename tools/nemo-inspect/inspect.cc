@@ -143,6 +143,7 @@ Result<Value> ToValue(const Inspection& inspection) {
   Value value;
   value.Set("format", checkpoint.format);
   value.Set("container", checkpoint.container);
+  if (checkpoint.compression.zstd) value.Set("compression", ToString(checkpoint.compression));
   value.Set("layout", std::move(layout));
   value.Set("model", nemo::ToValue(checkpoint.config));
   NEMO_ASSIGN_OR_RETURN(Value tokenizer, TokenizerValue(checkpoint));

@@ -16,6 +16,7 @@ struct LayoutCase {
   const char* container;
   ParallelLayout layout;
   bool tied = false;
+  Compression compression = {};
 };
 
 const LayoutCase kLayouts[] = {
@@ -28,7 +29,16 @@ const LayoutCase kLayouts[] = {
     {"hdf5", {.pp_size = 2, .layers_per_stage = {1, 3}}},
     {"safetensors", {.pp_size = 2, .vpp_size = 2}},
     {"hdf5", {.tp_size = 2, .pp_size = 2}, /*tied=*/true},
+    {"hdf5", {.tp_size = 2, .pp_size = 2}, /*tied=*/true, {.zstd = true}},
+    {"hdf5", {.tp_size = 4, .kv_duplicate = true}, /*tied=*/false, {.zstd = true, .level = 7}},
 };
+
+TargetOptions OptionsOf(const LayoutCase& c) {
+  TargetOptions options;
+  options.container = c.container;
+  options.compression = c.compression;
+  return options;
+}
 
 ModelConfig ConfigOf(const LayoutCase& c) {
   ModelConfig config = SmallConfig();
@@ -38,16 +48,18 @@ ModelConfig ConfigOf(const LayoutCase& c) {
 
 TEST(Native, GivesBackEveryBitInAnyLayout) {
   for (const LayoutCase& c : kLayouts) {
-    SCOPED_TRACE(std::string(c.container) + " " + ToString(c.layout));
+    SCOPED_TRACE(std::string(c.container) + " " + ToString(c.compression) + " " +
+                 ToString(c.layout));
     TempDir dir;
     const ModelConfig config = ConfigOf(c);
     const auto model = SmallModel(config);
-    const Status written = WriteShardSet(dir / "set", *model, config, c.layout, {c.container});
+    const Status written = WriteShardSet(dir / "set", *model, config, c.layout, OptionsOf(c));
     ASSERT_TRUE(written.ok()) << written.message();
     const auto checkpoint = OpenNative(dir / "set");
     ASSERT_TRUE(checkpoint) << checkpoint.error().message();
     EXPECT_EQ(checkpoint->format, "native");
     EXPECT_EQ(checkpoint->container, c.container);
+    EXPECT_EQ(checkpoint->compression, c.compression);
     EXPECT_EQ(checkpoint->layout, c.layout);
     EXPECT_EQ(checkpoint->config, config);
     EXPECT_EQ(checkpoint->model_config_yaml, SmallAttachments().model_config_yaml);
@@ -77,11 +89,13 @@ TEST(Native, GivesBackEveryBitInAnyLayout) {
 }
 
 TEST(Native, GivesTheSameFilesAfterAWayRound) {
-  for (const char* container : {"hdf5", "safetensors"}) {
+  const LayoutCase kKinds[] = {
+      {"hdf5", {}}, {"safetensors", {}}, {"hdf5", {}, /*tied=*/false, {.zstd = true}}};
+  for (const LayoutCase& kind : kKinds) {
     TempDir dir;
     const ModelConfig config = SmallConfig();
     const ParallelLayout a{.tp_size = 2, .pp_size = 2}, b{.tp_size = 1, .pp_size = 4};
-    ASSERT_TRUE(WriteShardSet(dir / "a", *SmallModel(config), config, a, {container}).ok());
+    ASSERT_TRUE(WriteShardSet(dir / "a", *SmallModel(config), config, a, OptionsOf(kind)).ok());
     const auto reshard = [&](const std::string& from, const std::string& to,
                              const ParallelLayout& layout) {
       const auto read = OpenNative(from);
@@ -89,7 +103,8 @@ TEST(Native, GivesTheSameFilesAfterAWayRound) {
       const Attachments attachments{read->provenance, read->model_config_yaml,
                                     read->tokenizer_model};
       ASSERT_TRUE(
-          WriteShardSet(to, *read->source, read->config, layout, {container}, attachments).ok());
+          WriteShardSet(to, *read->source, read->config, layout, OptionsOf(kind), attachments)
+              .ok());
     };
     reshard(dir / "a", dir / "b", b);
     reshard(dir / "b", dir / "again", a);

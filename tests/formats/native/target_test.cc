@@ -122,6 +122,18 @@ TEST(NativeTarget, TakesTrailingSlashesAndRefusesNamelessDestinations) {
   }
 }
 
+TEST(NativeTarget, CompressesOnlyWhereTheContainerCan) {
+  TempDir dir;
+  TargetOptions options;
+  options.container = "safetensors";
+  options.compression = {.zstd = true};
+  const auto target = CreateNativeTarget(dir / "set", options);
+  ASSERT_FALSE(target);
+  EXPECT_EQ(target.error().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(target.error().message().find("choose the container hdf5"), std::string::npos);
+  EXPECT_EQ(KindOf(dir / "set.partial"), PathKind::kAbsent);
+}
+
 TEST(NativeTarget, NamesTheContainersItKnows) {
   TempDir dir;
   const auto target = CreateNativeTarget(dir / "set", {"netcdf", false});

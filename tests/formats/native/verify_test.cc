@@ -38,15 +38,27 @@ void ReplaceIn(const std::string& path, const std::string& from, const std::stri
   WriteFileOrDie(path, text.replace(at, from.size(), to));
 }
 
-class VerifyTest : public ::testing::TestWithParam<const char*> {
+/// Container and compression.
+struct Kind {
+  const char* container;
+  Compression compression;
+};
+void PrintTo(const Kind& kind, std::ostream* out) {
+  *out << kind.container << " " << ToString(kind.compression);
+}
+
+class VerifyTest : public ::testing::TestWithParam<Kind> {
  protected:
   void SetUp() override {
     const ModelConfig config = SmallConfig();
+    TargetOptions options;
+    options.container = GetParam().container;
+    options.compression = GetParam().compression;
     ASSERT_TRUE(
-        WriteShardSet(set_, *SmallModel(config), config, {.tp_size = 2, .pp_size = 2}, {GetParam()})
+        WriteShardSet(set_, *SmallModel(config), config, {.tp_size = 2, .pp_size = 2}, options)
             .ok());
     file_ = std::string("tp_rank_01_pp_rank_000") +
-            (GetParam() == std::string("hdf5") ? ".h5" : ".safetensors");
+            (options.container == "hdf5" ? ".h5" : ".safetensors");
     manifest_ = ReadManifest();
   }
   Manifest ReadManifest() const {
@@ -89,6 +101,22 @@ TEST_P(VerifyTest, NamesTheTensorWhoseBytesChanged) {
   EXPECT_EQ(ProblemsOf(set_, CheckLevel::kIndex), Lines{}) << "this degree does not read tensors";
   EXPECT_EQ(ProblemsOf(set_, CheckLevel::kChecksums),
             Lines{"checksum " + file_ + ": " + shard->stored_name});
+}
+
+TEST_P(VerifyTest, NamesTheTensorWhicheverOfItsBitsChanged) {
+  const ManifestShard& shard = manifest_.tensors[0].shards[0];
+  const std::string bytes = ReadFileOrDie(PathOf(shard.file));
+  for (int64_t i = 0; i < std::min<int64_t>(shard.place.size_bytes, 300); ++i) {
+    for (const int bit : {static_cast<int>(i % 8), 4}) {  // 4: the one that zstd's header ignores
+      std::string damaged = bytes;
+      char& byte = damaged[static_cast<size_t>(shard.place.offset_bytes + i)];
+      byte = static_cast<char>(byte ^ (1 << bit));
+      WriteFileOrDie(PathOf(shard.file), damaged);
+      ASSERT_EQ(ProblemsOf(set_, CheckLevel::kChecksums),
+                Lines{"checksum " + shard.file + ": " + shard.stored_name})
+          << "byte " << i << " bit " << bit;
+    }
+  }
 }
 
 TEST_P(VerifyTest, FindsAnyChangedByteOutsideTheTensors) {
@@ -148,7 +176,9 @@ TEST_P(VerifyTest, ReturnsAnErrorWhenThereIsNoManifestToCompareWith) {
             StatusCode::kNotFound);
 }
 
-INSTANTIATE_TEST_SUITE_P(Containers, VerifyTest, ::testing::Values("hdf5", "safetensors"));
+INSTANTIATE_TEST_SUITE_P(Containers, VerifyTest,
+                         ::testing::Values(Kind{"hdf5", {}}, Kind{"safetensors", {}},
+                                           Kind{"hdf5", {.zstd = true}}));
 
 }  // namespace
 }  // namespace nemo::testing

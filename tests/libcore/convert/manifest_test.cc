@@ -51,6 +51,17 @@ Manifest Sample() {
   return m;
 }
 
+/// The same with `split` in two chunks of 3 and 1 rows.
+Manifest Compressed() {
+  Manifest m = Sample();
+  m.compression = {.zstd = true, .level = 5};
+  for (ManifestShard& shard : m.tensors[2].shards) {
+    shard.place.size_bytes = 71;
+    shard.place.chunks = {3, {41, 30}, kHash};
+  }
+  return m;
+}
+
 std::string Replaced(std::string text, std::string_view from, std::string_view to) {
   const size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;
@@ -67,6 +78,52 @@ TEST(Manifest, ReadsBackWhatItWrote) {
   EXPECT_EQ(manifest->tensors[1].shards[1].shard, Sample().tensors[1].shards[1].shard);
   EXPECT_EQ(manifest->tensors[2].shards[0].stored_name, "split.0");
   EXPECT_EQ(ToJsonText(*manifest), text) << "the same manifest gives the same bytes";
+}
+
+TEST(Manifest, ReadsBackChunks) {
+  const std::string text = ToJsonText(Compressed());
+  EXPECT_NE(text.find("\"format_version\": 2"), std::string::npos)
+      << "programs that know nothing of chunks must not read them";
+  const auto manifest = ParseManifest(text);
+  ASSERT_TRUE(manifest) << manifest.error().message();
+  EXPECT_EQ(manifest->compression, (Compression{true, 5}));
+  const TensorPlace& place = manifest->tensors[2].shards[1].place;
+  EXPECT_EQ(place.size_bytes, 71);
+  EXPECT_EQ(place.chunks.rows, 3);
+  EXPECT_EQ(place.chunks.bytes, (std::vector<int64_t>{41, 30}));
+  EXPECT_EQ(place.chunks.xxh3, kHash);
+  EXPECT_TRUE(manifest->tensors[0].shards[0].place.chunks.empty());
+  EXPECT_EQ(ToJsonText(*manifest), text);
+}
+
+TEST(Manifest, RefusesChunksThatDoNotAddUp) {
+  const struct {
+    const char* from;
+    const char* to;
+    const char* message;
+  } kCases[] = {
+      {"\"compression\": \"zstd:5\"", "\"compression\": \"none\"", "'compression' is none"},
+      {"\"compression\": \"zstd:5\"", "\"compression\": \"zstd:20\"", "level from 1 to 19"},
+      {"\"compression\": \"zstd:5\"", "\"compression\": \"lz4\"", "not one of none, zstd"},
+      {"\"chunk_rows\":3", "\"chunk_rows\":0", "chunks of 0 rows"},
+      {"\"chunk_rows\":3", "\"chunk_rows\":4", "2 chunks of 4 rows"},
+      {"\"chunk_rows\":3", "\"chunk_rows\":5", "chunks of 5 rows"},
+      {"\"chunk_bytes\":[41,30]", "\"chunk_bytes\":[41,29]", "leave 1 of 'bytes'"},
+      {"\"chunk_bytes\":[41,30]", "\"chunk_bytes\":[41,31]", "do not add up"},
+      {"\"chunk_bytes\":[41,30]", "\"chunk_bytes\":[71,0]", "do not add up"},
+      {"\"chunk_bytes\":[41,30]", "\"chunk_bytes\":[-1,72]", "do not add up"},
+      {"\"chunk_bytes\":[41,30]", "\"chunk_bytes\":[]", "0 chunks of 3 rows"},
+      {"\"chunk_bytes\":[41,30]", "\"chunks\":[41,30]", "needs 48"},
+      {"\"stored_xxh3\":\"0123", "\"stored_xxh3\":\"x123", "32 lower-case"},
+  };
+  const std::string text = ToJsonText(Compressed());
+  for (const auto& c : kCases) {
+    const auto manifest = ParseManifest(Replaced(text, c.from, c.to));
+    ASSERT_FALSE(manifest) << c.to;
+    EXPECT_EQ(manifest.error().code(), StatusCode::kCorruption) << manifest.error().message();
+    EXPECT_NE(manifest.error().message().find(c.message), std::string::npos)
+        << c.to << ": " << manifest.error().message();
+  }
 }
 
 TEST(Manifest, PutsEachShardOnOneLine) {
@@ -101,11 +158,11 @@ TEST(Manifest, ToleratesKeysItDoesNotKnow) {
 
 TEST(Manifest, RefusesNewerVersionsInPlainWords) {
   const auto manifest = ParseManifest(
-      Replaced(ToJsonText(Sample()), "\"format_version\": 1", "\"format_version\": 2"));
+      Replaced(ToJsonText(Sample()), "\"format_version\": 1", "\"format_version\": 3"));
   ASSERT_FALSE(manifest);
   EXPECT_EQ(manifest.error().code(), StatusCode::kUnsupported);
   EXPECT_EQ(manifest.error().message(),
-            "this shard set has format version 2, and this program knows versions up to 1; use a "
+            "this shard set has format version 3, and this program knows versions up to 2; use a "
             "newer release of it");
 }
 

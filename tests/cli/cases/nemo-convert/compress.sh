@@ -1,0 +1,30 @@
+# Compression is said in the flag, the reports and the manifest; it stays when the shards are laid out
+# anew, and a stopped run goes on to the same bytes.
+run nemo-convert golden/nemo/tied_zarr_tp1pp2.nemo a --compress zstd --verify written | mask
+grep -o '"compression": "[^"]*"' a/manifest.json
+nemo-reshard a b --pp 2 -q >/dev/null
+grep -o '"compression": "[^"]*"' b/manifest.json
+run nemo-validate a b
+nemo-reshard a c --compress none >/dev/null
+grep -c compression c/manifest.json
+nemo-reshard a d --container safetensors >/dev/null
+grep -c compression d/manifest.json
+run nemo-convert golden/nemo/tied_zarr_tp1pp2.nemo e --compress zstd --container safetensors
+run nemo-convert golden/nemo/tied_zarr_tp1pp2.nemo e --compress zstd --to hf
+run nemo-convert golden/nemo/tied_zarr_tp1pp2.nemo e --compress zstd:20
+run nemo-convert golden/nemo/tied_zarr_tp1pp2.nemo e --compress gzip
+nemo-convert data/shakespeare.nemo whole --tp 2 --compress zstd >/dev/null
+for _ in $(seq 50); do
+  nemo-convert data/shakespeare.nemo shards --tp 2 --compress zstd --jobs 1 >/dev/null 2>&1 &
+  pid=$!
+  while kill -0 $pid 2>/dev/null; do
+    [[ -e shards.journal ]] && (($(wc -l <shards.journal) > 3)) && break
+  done
+  kill -KILL $pid 2>/dev/null
+  wait $pid 2>/dev/null
+  [[ -e shards ]] || break
+  rm -r shards
+done
+run nemo-convert data/shakespeare.nemo shards --tp 2 --resume
+nemo-convert data/shakespeare.nemo shards --tp 2 --compress zstd --resume | grep -c resumed
+run diff -r whole shards
