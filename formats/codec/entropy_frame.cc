@@ -1,15 +1,21 @@
-// The frame is laid out here, block by block: a header of ours, raw blocks, then the blocks of a
-// frame that libzstd made of the planes behind them. They may follow raw blocks, because a frame's
-// first compressed block refers to nothing before it and raw blocks change no decoder state.
-// Facts: RFC 8878, sections 3.1.1.1 (frame header) and 3.1.1.2 (blocks).
+// The frame is laid out here, block by block: its header, then plane after plane. What codes
+// do not shorten becomes raw blocks; what one code suits, blocks of ours with Huffman-coded
+// literals. Other planes (mostly one byte, or short) come with all behind them from a frame of
+// libzstd's, which finds their runs: its blocks may stand anywhere, because the first of them
+// refers to nothing before it. Facts: RFC 8878, sections 3.1.1.1 (frame header) and 3.1.1.2
+// (blocks).
 #include "formats/codec/entropy_frame.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
+#include <optional>
 
 #include <zstd.h>
 
+#include "formats/codec/huffman_blocks.h"
+#include "formats/codec/huffman_code.h"
 #include "formats/codec/shuffle.h"
 #include "formats/codec/zstd_context.h"
 #include "libcore/base/check.h"
@@ -17,9 +23,7 @@
 namespace nemo::zstd {
 namespace {
 
-constexpr size_t kBlockBytes = size_t{128} << 10;  ///< the format's limit
-constexpr size_t kBlockHeaderBytes = 3;
-constexpr size_t kMaxFrameHeaderBytes = 14;
+constexpr size_t kFrameHeaderBytes = 13;
 constexpr unsigned kSingleSegment = 1u << 5;
 constexpr unsigned kContentSizeIn8Bytes = 3u << 6;
 
@@ -33,61 +37,70 @@ std::byte* PutFrameHeader(size_t size_bytes, std::byte* to) {
   return to;
 }
 
-std::byte* PutRawBlockHeader(size_t size_bytes, bool last, std::byte* to) {
-  const size_t header = (size_bytes << 3) | (last ? 1 : 0);
-  for (int shift = 0; shift < 24; shift += 8) *to++ = static_cast<std::byte>(header >> shift);
-  return to;
-}
-
 /// Of a frame that libzstd wrote without a dictionary.
-size_t FrameHeaderBytes(const std::byte* frame) {
+size_t SizeOfFrameHeader(const std::byte* frame) {
   const auto descriptor = static_cast<unsigned>(frame[4]);
   const bool single_segment = (descriptor & kSingleSegment) != 0;
   const size_t content_size_bytes[] = {single_segment ? size_t{1} : 0, 2, 4, 8};
   return 5 + (single_segment ? 0 : 1) + content_size_bytes[descriptor >> 6];
 }
 
-/// True when the bytes of plane `byte` are as good as evenly spread. Judged by a sample: the chance
-/// that two of its bytes agree is 1/256 then.
-bool IsNoise(std::span<const std::byte> elements, size_t item, size_t byte) {
+/// True when the low bytes of pairs are as good as evenly spread. Judged by a sample: the chance
+/// that two of them agree is 1/256 then.
+bool HasNoiseBelow(std::span<const std::byte> pairs) {
   constexpr size_t kSample = 4096;
   constexpr double kSlack = 1.25;  ///< at most 0.3 bit of 8 to gain
-  const size_t count = elements.size() / item;
+  const size_t count = pairs.size() / 2;
   const size_t sample = std::min(count, kSample);
   const size_t step = std::max<size_t>(1, count / kSample);
   std::array<uint32_t, 256> seen = {};
-  for (size_t i = 0; i < sample; ++i) ++seen[static_cast<size_t>(elements[i * step * item + byte])];
-  double pairs = 0;
-  for (const uint32_t times : seen) pairs += static_cast<double>(times) * (times - 1.0);
-  return pairs * 256 < kSlack * static_cast<double>(sample) * (static_cast<double>(sample) - 1);
+  for (size_t i = 0; i < sample; ++i) ++seen[static_cast<size_t>(pairs[2 * i * step])];
+  double equal = 0;
+  for (const uint32_t times : seen) equal += static_cast<double>(times) * (times - 1.0);
+  return equal * 256 < kSlack * static_cast<double>(sample) * (static_cast<double>(sample) - 1);
 }
 
-/// Planes to store as they are, from the first one on.
-size_t CountNoisePlanes(std::span<const std::byte> elements, size_t item) {
-  size_t planes = 0;
-  while (planes < item && IsNoise(elements, item, planes)) ++planes;
-  return planes;
-}
-
-/// Raw blocks with all of plane 0 of 2-byte elements; plane 1 goes to `high`.
-std::byte* PutLowBytes(std::span<const std::byte> elements, std::span<std::byte> high,
-                       std::byte* to) {
-  for (size_t at = 0; at < high.size(); at += kBlockBytes) {
-    const size_t size = std::min(kBlockBytes, high.size() - at);
-    to = PutRawBlockHeader(size, /*last=*/false, to);
-    SplitPairs(elements.subspan(2 * at, 2 * size), {to, size}, high.subspan(at, size));
+/// Calls fill(offset, block) for the raw blocks of a plane.
+template <typename Fill>
+std::byte* PutRawBlocks(size_t size_bytes, bool last, std::byte* to, const Fill& fill) {
+  for (size_t at = 0; at < size_bytes; at += kBlockBytes) {
+    const size_t size = std::min(kBlockBytes, size_bytes - at);
+    to = PutBlockHeader(BlockType::kRaw, size, last && at + size == size_bytes, to);
+    fill(at, std::span(to, size));
     to += size;
   }
   return to;
 }
 
-std::byte* PutRawBlocks(std::span<const std::byte> bytes, bool last, std::byte* to) {
-  for (size_t at = 0; at < bytes.size(); at += kBlockBytes) {
-    const size_t size = std::min(kBlockBytes, bytes.size() - at);
-    to = PutRawBlockHeader(size, last && at + size == bytes.size(), to);
-    to = std::copy_n(bytes.data() + at, size, to);
-  }
-  return to;
+std::byte* PutRawBlocks(std::span<const std::byte> plane, bool last, std::byte* to) {
+  return PutRawBlocks(plane.size(), last, to, [&](size_t at, std::span<std::byte> block) {
+    std::memcpy(block.data(), plane.data() + at, block.size());
+  });
+}
+
+uint64_t TotalOf(const ByteCounts& counts) {
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+}
+
+/// True when codes alone, of whole bits, come close to the entropy: no byte makes up half of all.
+bool SuitsHuffman(const ByteCounts& counts) {
+  return *std::max_element(counts.begin(), counts.end()) * uint64_t{2} <= TotalOf(counts);
+}
+
+/// At least one part in 64 is saved.
+bool IsWorthwhile(const HuffmanCode& code, const ByteCounts& counts) {
+  const uint64_t bits = 8 * TotalOf(counts);
+  return CodedBits(code, counts) < bits - bits / 64;
+}
+
+/// A plane in blocks of ours; nullptr when they do not suit it.
+std::byte* PutPlane(std::span<const std::byte> plane, bool last, std::byte* to) {
+  if (plane.size() < kMinHuffmanBytes) return nullptr;
+  const ByteCounts counts = CountBytes(plane);
+  if (!SuitsHuffman(counts)) return nullptr;
+  const HuffmanCode code = MakeHuffmanCode(counts);
+  return IsWorthwhile(code, counts) ? PutHuffmanBlocks(plane, code, last, to)
+                                    : PutRawBlocks(plane, last, to);
 }
 
 void Set(ZSTD_CCtx* context, ZSTD_cParameter parameter, int value) {
@@ -96,8 +109,7 @@ void Set(ZSTD_CCtx* context, ZSTD_cParameter parameter, int value) {
 
 /// The blocks of a frame with `bytes`: match search looks at a few places only, and literals are
 /// Huffman-coded all the same, which libzstd leaves out at its own fast levels.
-std::byte* PutCodedBlocks(ZSTD_CCtx* context, std::span<const std::byte> bytes, std::byte* to,
-                          size_t room) {
+std::byte* PutCodedBlocks(ZSTD_CCtx* context, std::span<const std::byte> bytes, std::byte* to) {
   constexpr auto kLiteralCompressionMode = ZSTD_c_experimentalParam5;
   NEMO_CHECK(!ZSTD_isError(ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters)));
   Set(context, ZSTD_c_compressionLevel, 1);
@@ -106,11 +118,72 @@ std::byte* PutCodedBlocks(ZSTD_CCtx* context, std::span<const std::byte> bytes, 
   Set(context, ZSTD_c_hashLog, ZSTD_cParam_getBounds(ZSTD_c_hashLog).lowerBound);
   Set(context, ZSTD_c_minMatch, ZSTD_cParam_getBounds(ZSTD_c_minMatch).upperBound);
   Set(context, kLiteralCompressionMode, 1);
+  const size_t room = ZSTD_compressBound(bytes.size());
   const size_t size = ZSTD_compress2(context, to, room, bytes.data(), bytes.size());
   NEMO_CHECK(!ZSTD_isError(size));
-  const size_t header = FrameHeaderBytes(to);
+  const size_t header = SizeOfFrameHeader(to);
   std::memmove(to, to + header, size - header);
   return to + (size - header);
+}
+
+/// The raw blocks in front that hold `size_bytes` together, none of them the frame's last.
+std::optional<std::vector<std::span<const std::byte>>> RawBlocks(std::span<const std::byte> blocks,
+                                                                 size_t size_bytes) {
+  std::vector<std::span<const std::byte>> found;
+  while (size_bytes > 0) {
+    if (blocks.size() < kBlockHeaderBytes) return std::nullopt;
+    size_t header = 0;
+    for (size_t i = kBlockHeaderBytes; i-- > 0;) {
+      header = (header << 8) | static_cast<size_t>(blocks[i]);
+    }
+    const size_t size = header >> 3;
+    constexpr size_t kLastBlockAndType = 7;
+    blocks = blocks.subspan(kBlockHeaderBytes);
+    if ((header & kLastBlockAndType) != 0 || size == 0 || size > kBlockBytes || size > size_bytes ||
+        size > blocks.size()) {
+      return std::nullopt;
+    }
+    found.push_back(blocks.first(size));
+    blocks = blocks.subspan(size);
+    size_bytes -= size;
+  }
+  return found;
+}
+
+/// Room for a frame, whatever becomes of each plane.
+size_t MaxBytes(size_t size_bytes, size_t item) {
+  return kFrameHeaderBytes + item * MaxHuffmanBytes(size_bytes / item) +
+         ZSTD_compressBound(size_bytes);
+}
+
+/// All planes, one after the other.
+std::byte* PutPlanes(Workspace& workspace, std::span<const std::byte> elements, size_t item,
+                     std::byte* to) {
+  workspace.planes.resize(elements.size());
+  Shuffle(elements, static_cast<int64_t>(item), workspace.planes);
+  const std::span<const std::byte> planes(workspace.planes);
+  const size_t size = elements.size() / item;
+  for (size_t p = 0; p < item; ++p) {
+    const bool last = p + 1 == item;
+    const auto plane = planes.subspan(p * size, size);
+    std::byte* end = PutPlane(plane, last, to);
+    if (end == nullptr) {
+      return PutCodedBlocks(workspace.compress.get(), planes.subspan(p * size), to);
+    }
+    to = end;
+  }
+  return to;
+}
+
+/// The same for pairs with noise below: its bytes go to their place in the frame at once.
+std::byte* PutPairs(Workspace& workspace, std::span<const std::byte> elements, std::byte* to) {
+  workspace.planes.resize(elements.size() / 2);
+  const std::span<std::byte> high(workspace.planes);
+  to = PutRawBlocks(high.size(), /*last=*/false, to, [&](size_t at, std::span<std::byte> block) {
+    SplitPairs(elements.subspan(2 * at, 2 * block.size()), block, high.subspan(at, block.size()));
+  });
+  std::byte* end = PutPlane(high, /*last=*/true, to);
+  return end != nullptr ? end : PutCodedBlocks(workspace.compress.get(), high, to);
 }
 
 }  // namespace
@@ -118,31 +191,46 @@ std::byte* PutCodedBlocks(ZSTD_CCtx* context, std::span<const std::byte> bytes, 
 void AppendEntropyFrame(std::span<const std::byte> elements, int64_t item_size,
                         std::vector<std::byte>& out) {
   const auto item = static_cast<size_t>(item_size);
-  const size_t plane_bytes = elements.size() / item;
-  const size_t raw_planes = elements.empty() ? 0 : CountNoisePlanes(elements, item);
-  const size_t raw_bytes = raw_planes * plane_bytes;
-  const size_t coded_room = ZSTD_compressBound(elements.size() - raw_bytes);
-  const size_t begin = out.size();
-  out.resize(begin + kMaxFrameHeaderBytes + raw_bytes +
-             kBlockHeaderBytes * (raw_bytes / kBlockBytes + 1) + coded_room);
-  std::byte* to = PutFrameHeader(elements.size(), out.data() + begin);
-
   Workspace& workspace = ThisThread();
-  std::vector<std::byte>& planes = workspace.planes;
-  if (item == 2 && raw_planes == 1) {
-    planes.resize(plane_bytes);
-    to = PutLowBytes(elements, planes, to);
-    to = PutCodedBlocks(workspace.compress.get(), planes, to, coded_room);
-  } else {
-    planes.resize(elements.size());
-    Shuffle(elements, item_size, planes);
-    const std::span<const std::byte> all(planes);
-    to = PutRawBlocks(all.first(raw_bytes), raw_planes == item, to);
-    if (raw_planes < item) {
-      to = PutCodedBlocks(workspace.compress.get(), all.subspan(raw_bytes), to, coded_room);
-    }
+  std::vector<std::byte>& frame = workspace.frame;
+  frame.resize(std::max(frame.size(), MaxBytes(elements.size(), item)));
+  std::byte* end = PutFrameHeader(elements.size(), frame.data());
+  const bool noisy_pairs = item == 2 && HasNoiseBelow(elements);
+  end =
+      noisy_pairs ? PutPairs(workspace, elements, end) : PutPlanes(workspace, elements, item, end);
+  out.insert(out.end(), frame.data(), end);
+}
+
+bool DecodePairs(std::span<const std::byte> frame, std::span<std::byte> out) {
+  std::array<std::byte, kFrameHeaderBytes> header;
+  PutFrameHeader(out.size(), header.data());
+  if (out.size() % 2 != 0 || frame.size() < header.size() ||
+      !std::equal(header.begin(), header.end(), frame.begin())) {
+    return false;
   }
-  out.resize(static_cast<size_t>(to - out.data()));
+  const size_t half = out.size() / 2;
+  const std::optional<std::vector<std::span<const std::byte>>> low =
+      RawBlocks(frame.subspan(kFrameHeaderBytes), half);
+  if (!low) return false;
+  // What follows the raw blocks is a frame of its own, as long as it refers to none of them: to
+  // decoders such a reference is an error.
+  const std::byte* rest =
+      low->empty() ? frame.data() + kFrameHeaderBytes : low->back().data() + low->back().size();
+  Workspace& workspace = ThisThread();
+  const auto rest_size = static_cast<size_t>(frame.data() + frame.size() - rest);
+  workspace.frame.resize(std::max(workspace.frame.size(), kFrameHeaderBytes + rest_size));
+  std::memcpy(PutFrameHeader(half, workspace.frame.data()), rest, rest_size);
+  workspace.planes.resize(half);
+  const size_t size = ZSTD_decompressDCtx(workspace.decompress.get(), workspace.planes.data(), half,
+                                          workspace.frame.data(), kFrameHeaderBytes + rest_size);
+  if (ZSTD_isError(size) || size != half) return false;
+  const std::span<const std::byte> high(workspace.planes);
+  size_t at = 0;
+  for (const std::span<const std::byte> block : *low) {
+    JoinPairs(block, high.subspan(at, block.size()), out.subspan(2 * at, 2 * block.size()));
+    at += block.size();
+  }
+  return true;
 }
 
 }  // namespace nemo::zstd

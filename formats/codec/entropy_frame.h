@@ -9,9 +9,13 @@
 
 namespace nemo::zstd {
 
-/// Appends one frame that decodes to the shuffled `elements`. Planes in front that no entropy coder
-/// shortens (the low bytes of floats) become raw blocks; the others are Huffman-coded.
+/// Appends one frame that decodes to the shuffled `elements`. Planes that codes do not shorten (the
+/// low bytes of floats) become raw blocks; the others are Huffman-coded.
 void AppendEntropyFrame(std::span<const std::byte> elements, int64_t item_size,
                         std::vector<std::byte>& out);
+
+/// Decodes a frame of shuffled pairs whose low bytes are raw blocks, without copying those first.
+/// False: it is another frame, or `out` is not as it says; a general decoder has to judge it.
+bool DecodePairs(std::span<const std::byte> frame, std::span<std::byte> out);
 
 }  // namespace nemo::zstd

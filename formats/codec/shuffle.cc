@@ -72,4 +72,10 @@ void SplitPairs(std::span<const std::byte> elements, std::span<std::byte> low,
   Split(elements.data(), low.size(), low.data(), high.data());
 }
 
+void JoinPairs(std::span<const std::byte> low, std::span<const std::byte> high,
+               std::span<std::byte> elements) {
+  NEMO_CHECK(elements.size() == low.size() + high.size() && low.size() == high.size());
+  Join(low.data(), high.data(), low.size(), elements.data());
+}
+
 }  // namespace nemo

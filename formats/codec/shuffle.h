@@ -18,5 +18,8 @@ void Unshuffle(std::span<const std::byte> planes, int64_t item_size, std::span<s
 /// Shuffle of 2-byte elements whose two planes lie apart; all of `low` and `high` is filled.
 void SplitPairs(std::span<const std::byte> elements, std::span<std::byte> low,
                 std::span<std::byte> high);
+/// The inverse.
+void JoinPairs(std::span<const std::byte> low, std::span<const std::byte> high,
+               std::span<std::byte> elements);
 
 }  // namespace nemo

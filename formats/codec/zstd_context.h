@@ -18,6 +18,7 @@ struct Workspace {
   std::unique_ptr<ZSTD_CCtx, FreeContext> compress;
   std::unique_ptr<ZSTD_DCtx, FreeContext> decompress;
   std::vector<std::byte> planes;
+  std::vector<std::byte> frame;  ///< as large as the largest one could have been
 };
 
 /// The calling thread's own. std::bad_alloc when there is no memory for the contexts.

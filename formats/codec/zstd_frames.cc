@@ -36,6 +36,7 @@ void AppendShuffled(std::span<const std::byte> elements, int64_t item_size, int 
 Status DecompressShuffled(std::span<const std::byte> frame, int64_t item_size,
                           std::span<std::byte> out) {
   if (item_size == 1) return Decompress(frame, out);
+  if (item_size == 2 && DecodePairs(frame, out)) return OkStatus();
   std::vector<std::byte>& planes = ThisThread().planes;
   planes.resize(out.size());
   NEMO_RETURN_IF_ERROR(Decompress(frame, planes));

@@ -79,6 +79,35 @@ TEST(Zstd, GivesBackEveryByteAtAnyLevel) {
   }
 }
 
+/// Skews of every kind in every plane: few and many different bytes, lengths at the limit, bytes
+/// that only the end has.
+TEST(Zstd, GivesBackBytesOfAnyDistribution) {
+  std::mt19937 random(17);
+  for (int round = 0; round < 400; ++round) {
+    std::vector<double> shares(256, 0);
+    const size_t kinds = 2 + random() % 255;
+    const double slope = (random() % 1000) / 300.0;
+    for (size_t i = 0; i < kinds; ++i) {
+      shares[random() % 256] = round % 3 == 0   ? 1
+                               : round % 3 == 1 ? std::exp(-slope * static_cast<double>(i))
+                                                : (random() % 1000) + 0.001;
+    }
+    std::discrete_distribution<int> byte(shares.begin(), shares.end());
+    const int64_t item = int64_t{1} << (random() % 4);
+    Bytes elements(4096 * static_cast<size_t>(item) + random() % 20000 * static_cast<size_t>(item) +
+                   (round % 40 == 0 ? size_t{1} << 21 : 0));
+    for (std::byte& each : elements) each = static_cast<std::byte>(byte(random));
+    for (int i = 0; i < 3; ++i) elements.end()[-1 - i] = static_cast<std::byte>(random());
+    Bytes frame, back(elements.size()), planes(elements.size()), decoded(elements.size());
+    AppendShuffled(elements, item, kEntropyOnly, frame);
+    ASSERT_TRUE(DecompressShuffled(frame, item, back).ok()) << round;
+    ASSERT_EQ(back, elements) << round;
+    Shuffle(elements, item, planes);
+    ASSERT_TRUE(Decompress(frame, decoded).ok()) << round;
+    ASSERT_EQ(decoded, planes) << round << ": libzstd reads something else";
+  }
+}
+
 TEST(Zstd, MakesWeightsAsSmallAsTheirEntropyAllows) {
   const Bytes weights = GaussianBF16(size_t{1} << 19);
   Bytes frame;
