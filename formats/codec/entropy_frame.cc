@@ -16,6 +16,7 @@
 
 #include "formats/codec/huffman_blocks.h"
 #include "formats/codec/huffman_code.h"
+#include "formats/codec/huffman_decode.h"
 #include "formats/codec/shuffle.h"
 #include "formats/codec/zstd_context.h"
 #include "libcore/base/check.h"
@@ -212,19 +213,11 @@ bool DecodePairs(std::span<const std::byte> frame, std::span<std::byte> out) {
   const std::optional<std::vector<std::span<const std::byte>>> low =
       RawBlocks(frame.subspan(kFrameHeaderBytes), half);
   if (!low) return false;
-  // What follows the raw blocks is a frame of its own, as long as it refers to none of them: to
-  // decoders such a reference is an error.
-  const std::byte* rest =
-      low->empty() ? frame.data() + kFrameHeaderBytes : low->back().data() + low->back().size();
-  Workspace& workspace = ThisThread();
-  const auto rest_size = static_cast<size_t>(frame.data() + frame.size() - rest);
-  workspace.frame.resize(std::max(workspace.frame.size(), kFrameHeaderBytes + rest_size));
-  std::memcpy(PutFrameHeader(half, workspace.frame.data()), rest, rest_size);
-  workspace.planes.resize(half);
-  const size_t size = ZSTD_decompressDCtx(workspace.decompress.get(), workspace.planes.data(), half,
-                                          workspace.frame.data(), kFrameHeaderBytes + rest_size);
-  if (ZSTD_isError(size) || size != half) return false;
-  const std::span<const std::byte> high(workspace.planes);
+  const size_t raw_bytes = half + low->size() * kBlockHeaderBytes;
+  std::vector<std::byte>& planes = ThisThread().planes;
+  planes.resize(half);
+  if (!DecodeHuffmanBlocks(frame.subspan(kFrameHeaderBytes + raw_bytes), planes)) return false;
+  const std::span<const std::byte> high(planes);
   size_t at = 0;
   for (const std::span<const std::byte> block : *low) {
     JoinPairs(block, high.subspan(at, block.size()), out.subspan(2 * at, 2 * block.size()));

@@ -14,8 +14,9 @@ namespace nemo::zstd {
 void AppendEntropyFrame(std::span<const std::byte> elements, int64_t item_size,
                         std::vector<std::byte>& out);
 
-/// Decodes a frame of shuffled pairs whose low bytes are raw blocks, without copying those first.
-/// False: it is another frame, or `out` is not as it says; a general decoder has to judge it.
+/// Decodes such a frame of pairs, quicker than a general decoder, if its low bytes are raw and its
+/// high bytes Huffman-coded. False: it is another frame, damaged perhaps; a general decoder has to
+/// judge it. Hostile input.
 bool DecodePairs(std::span<const std::byte> frame, std::span<std::byte> out);
 
 }  // namespace nemo::zstd

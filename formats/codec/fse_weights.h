@@ -12,4 +12,8 @@ namespace nemo::zstd {
 /// returns what follows them; nullptr when they are too few, all alike, or do not fit.
 std::byte* PutFseWeights(std::span<const uint8_t> weights, std::byte* to);
 
+/// Unpacks what stands behind the size. Returns the number of weights, 0: not understood. Hostile
+/// input.
+size_t ReadFseWeights(std::span<const std::byte> packed, std::span<uint8_t> weights);
+
 }  // namespace nemo::zstd

@@ -1,6 +1,7 @@
 #include "formats/codec/huffman_code.h"
 
 #include <algorithm>
+#include <bit>
 #include <bitset>
 #include <cstring>
 #include <queue>
@@ -123,6 +124,27 @@ void AddCounts(std::span<const std::byte> bytes, ByteCounts& counts) {
   for (size_t b = 0; b < 256; ++b) counts[b] += first[b] + second[b] + third[b] + fourth[b];
 }
 
+/// The code whose first `count` bytes have these weights; that of the next one follows from them.
+std::optional<HuffmanCode> CodeOf(std::array<uint8_t, 256> weights, size_t count) {
+  unsigned used = 0;  // in codes of the greatest length
+  for (size_t byte = 0; byte < count; ++byte) {
+    if (weights[byte] > kMax) return std::nullopt;
+    if (weights[byte] > 0) used += 1u << (weights[byte] - 1);
+  }
+  const int longest = static_cast<int>(std::bit_width(used));
+  if (used == 0 || longest > kMax) return std::nullopt;
+  const unsigned left = (1u << longest) - used;
+  if (!std::has_single_bit(left)) return std::nullopt;
+  weights[count] = static_cast<uint8_t>(std::bit_width(left));
+  HuffmanCode code;
+  for (size_t byte = 0; byte <= count; ++byte) {
+    if (weights[byte] == 0) continue;
+    code.length[byte] = static_cast<uint8_t>(longest + 1 - weights[byte]);
+  }
+  AssignCodes(code);
+  return code;
+}
+
 }  // namespace
 
 ByteCounts CountBytes(std::span<const std::byte> bytes) {
@@ -178,6 +200,25 @@ std::byte* PutDescription(const HuffmanCode& code, std::byte* to) {
   const std::span<const uint8_t> described(weights.data(), last);
   if (std::byte* end = PutFseWeights(described, to)) return end;
   return described.size() <= kMaxDirectWeights ? PutDirect(described, to) : nullptr;
+}
+
+std::optional<HuffmanCode> TakeDescription(std::span<const std::byte>& bytes) {
+  if (bytes.empty()) return std::nullopt;
+  const auto first = static_cast<size_t>(bytes[0]);
+  const bool is_direct = first > 127;
+  const size_t size = is_direct ? (first - 127 + 1) / 2 : first;
+  if (size >= bytes.size()) return std::nullopt;
+  const auto packed = bytes.subspan(1, size);
+  std::array<uint8_t, 256> weights = {};
+  const size_t count =
+      is_direct ? first - 127 : ReadFseWeights(packed, std::span(weights).first(255));
+  for (size_t i = 0; is_direct && i < count; ++i) {
+    weights[i] =
+        static_cast<uint8_t>((static_cast<unsigned>(packed[i / 2]) >> (i % 2 ? 0 : 4)) & 15);
+  }
+  if (count == 0) return std::nullopt;
+  bytes = bytes.subspan(1 + size);
+  return CodeOf(weights, count);
 }
 
 }  // namespace nemo::zstd

@@ -38,4 +38,8 @@ inline constexpr size_t kMaxDescriptionBytes = 128;
 /// the code has no description, which happens to odd ones.
 std::byte* PutDescription(const HuffmanCode& code, std::byte* to);
 
+/// Reads a description from the front of `bytes`, which then begin behind it. nullopt: none that is
+/// understood here, whatever other decoders say. Hostile input.
+std::optional<HuffmanCode> TakeDescription(std::span<const std::byte>& bytes);
+
 }  // namespace nemo::zstd

@@ -191,6 +191,36 @@ TEST(Zstd, SurvivesDamage) {
   }
 }
 
+/// The quick decoder of our own frames may leave a frame to libzstd; it must not be of another
+/// opinion.
+TEST(Zstd, AgreesWithLibzstdOnDamagedFrames) {
+  const Bytes weights = GaussianBF16(9000);
+  Bytes frame, out(weights.size()), planes(weights.size()), expected(weights.size());
+  AppendShuffled(weights, 2, kEntropyOnly, frame);
+  int sound = 0;
+  const auto compare = [&](const std::string& what) {
+    const bool ours = DecompressShuffled(frame, 2, out).ok();
+    const bool theirs = Decompress(frame, planes).ok();
+    ASSERT_EQ(ours, theirs) << what;
+    if (!ours) return;
+    Unshuffle(planes, 2, expected);
+    ASSERT_EQ(out, expected) << what;
+    ++sound;
+  };
+  std::mt19937 random(23);
+  // Behind the raw low bytes: headers, description, jump table, streams.
+  for (size_t at = 0; at<frame.size(); at += at> 13 && at < 8990 ? 97 : 1) {
+    const std::byte before = frame[at];
+    for (int i = 0; i < 4; ++i) {
+      frame[at] =
+          i < 2 ? before ^ (std::byte{1} << (random() % 8)) : static_cast<std::byte>(random());
+      compare("byte " + std::to_string(at) + ": " + std::to_string(static_cast<int>(frame[at])));
+    }
+    frame[at] = before;
+  }
+  EXPECT_GT(sound, 100) << "damage to what decodes all the same";
+}
+
 TEST(Shuffle, PutsEveryByteIntoItsPlane) {
   const Bytes elements = Noise(8 * 2500);
   for (const int64_t item : {1, 2, 4, 8}) {
