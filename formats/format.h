@@ -52,6 +52,7 @@ struct TargetTraits {
   std::vector<std::string_view> containers = {};  ///< of the files; the default first
   bool has_layout = false;
   bool has_shard_size = false;
+  bool is_read = true;                      ///< what was written can be opened
   std::string_view archive_extension = {};  ///< of a DST that is one archive; empty: there is none
   bool has_compression = false;
 };

@@ -60,7 +60,7 @@ const struct Format kFormats[] = {
      .description = "a TensorRT-LLM checkpoint (written, not read)",
      .sniff = SniffTrtLlm,
      .open = OpenTrtLlm,
-     .target = {.containers = {"safetensors"}, .has_layout = true},
+     .target = {.containers = {"safetensors"}, .has_layout = true, .is_read = false},
      .plan = PlanTrtLlm,
      .create = CreateTrtLlmTarget,
      .verify = nullptr},

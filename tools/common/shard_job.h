@@ -14,6 +14,13 @@
 
 namespace nemo {
 
+/// Blocks in flight when --jobs is not given: the threads of the run, within these.
+inline constexpr int kMinDefaultJobs = 8, kMaxDefaultJobs = 32;
+/// The degrees of --verify.
+inline constexpr const char* kVerifyNone = "none";
+inline constexpr const char* kVerifyWritten = "written";
+inline constexpr const char* kVerifyFull = "full";
+
 struct ShardJob {
   std::string source;
   std::string destination;
@@ -25,7 +32,7 @@ struct ShardJob {
   int64_t max_shard_bytes = 0;     ///< 0: not given
   int64_t jobs = 0;                ///< blocks in flight; 0: chosen by the threads of the run
   int64_t memory_limit = int64_t{256} << 20;  ///< bytes of buffers
-  std::string verify = "none";                ///< none, written, full
+  std::string verify = kVerifyNone;
   bool dry_run = false;
   bool force = false;
   bool resume = false;
