@@ -1,9 +1,8 @@
-// The frame is laid out here, block by block: its header, then plane after plane. What codes
-// do not shorten becomes raw blocks; what one code suits, blocks of ours with Huffman-coded
-// literals. Other planes (mostly one byte, or short) come with all behind them from a frame of
-// libzstd's, which finds their runs: its blocks may stand anywhere, because the first of them
-// refers to nothing before it. Facts: RFC 8878, sections 3.1.1.1 (frame header) and 3.1.1.2
-// (blocks).
+// The frame is laid out here, block by block: its header, then plane after plane. What codes do not
+// shorten becomes raw blocks; what one code suits, blocks of ours with Huffman-coded literals. Other
+// planes (mostly one byte, or short) come with all behind them from a frame of libzstd's, which
+// finds their runs: its blocks may stand anywhere, because the first of them refers to nothing
+// before it. Facts: RFC 8878, sections 3.1.1.1 (frame header) and 3.1.1.2 (blocks).
 #include "formats/codec/entropy_frame.h"
 
 #include <algorithm>
@@ -100,8 +99,11 @@ std::byte* PutPlane(std::span<const std::byte> plane, bool last, std::byte* to) 
   const ByteCounts counts = CountBytes(plane);
   if (!SuitsHuffman(counts)) return nullptr;
   const HuffmanCode code = MakeHuffmanCode(counts);
-  return IsWorthwhile(code, counts) ? PutHuffmanBlocks(plane, code, last, to)
-                                    : PutRawBlocks(plane, last, to);
+  if (!IsWorthwhile(code, counts)) return PutRawBlocks(plane, last, to);
+  std::byte* end = PutHuffmanBlocks(plane, code, last, to);
+  // Where a sample misled the code.
+  if (end != nullptr && end - to > std::ssize(plane)) return PutRawBlocks(plane, last, to);
+  return end;
 }
 
 void Set(ZSTD_CCtx* context, ZSTD_cParameter parameter, int value) {
@@ -151,10 +153,9 @@ std::optional<std::vector<std::span<const std::byte>>> RawBlocks(std::span<const
   return found;
 }
 
-/// Room for a frame, whatever becomes of each plane.
+/// Room for a frame, whatever becomes of each plane: no other way needs more.
 size_t MaxBytes(size_t size_bytes, size_t item) {
-  return kFrameHeaderBytes + item * MaxHuffmanBytes(size_bytes / item) +
-         ZSTD_compressBound(size_bytes);
+  return kFrameHeaderBytes + item * MaxHuffmanBytes(size_bytes / item);
 }
 
 /// All planes, one after the other.
