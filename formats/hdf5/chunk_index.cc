@@ -50,95 +50,6 @@ Result<DecodeChunk> DecoderFor(hid_t creation, const TensorSpec& spec) {
              FormatList(ids), kZstdFilter, H5Z_FILTER_SHUFFLE, kZstdFilter));
 }
 
-/// A chunk as the library reports it.
-struct Reported {
-  std::vector<hsize_t> origin;
-  unsigned skipped_filters = 0;
-  haddr_t offset = HADDR_UNDEF;
-  hsize_t size = 0;
-};
-
-/// Enters chunks into the grid.
-class Grid {
- public:
-  Grid(const TensorSpec& spec, Chunks& chunks)
-      : grid_(GridOf(spec.shape, chunks.shape)), chunks_(chunks) {
-    chunks_.places.resize(static_cast<size_t>(NumElements(grid_)));
-  }
-
-  Status Enter(const Reported& chunk) {
-    if (chunk.skipped_filters != 0) return Unsupported("a chunk was stored without its filters");
-    size_t number = 0;
-    for (size_t axis = 0; axis < grid_.size(); ++axis) {
-      const auto extent = static_cast<hsize_t>(chunks_.shape[axis]);
-      const hsize_t index = chunk.origin[axis] / extent;
-      if (chunk.origin[axis] % extent != 0 || index >= static_cast<hsize_t>(grid_[axis])) {
-        return Corruption("a chunk that is not on its grid");
-      }
-      number = number * static_cast<size_t>(grid_[axis]) + static_cast<size_t>(index);
-    }
-    StoredChunk& place = chunks_.places[number];
-    if (place.size_bytes != 0) return Corruption("a chunk that stands twice in its index");
-    if (chunk.offset > INT64_MAX || chunk.size == 0 || chunk.size > INT64_MAX) {
-      return Corruption("a chunk without a place");
-    }
-    place = {static_cast<int64_t>(chunk.offset), static_cast<int64_t>(chunk.size)};
-    return OkStatus();
-  }
-
- private:
-  Shape grid_;
-  Chunks& chunks_;
-};
-
-#if H5_VERSION_GE(1, 14, 0)
-
-struct Collected {
-  size_t rank;
-  std::vector<Reported> chunks;
-};
-
-int Collect(const hsize_t* origin, unsigned skipped, haddr_t offset, hsize_t size, void* out) {
-  auto& collected = *static_cast<Collected*>(out);
-  collected.chunks.push_back({{origin, origin + collected.rank}, skipped, offset, size});
-  return 0;
-}
-
-Result<std::vector<Reported>> ListChunks(hid_t dataset, size_t rank, hsize_t) {
-  Collected collected{rank, {}};
-  if (H5Dchunk_iter(dataset, H5P_DEFAULT, Collect, &collected) < 0) {
-    return LibraryError(StatusCode::kCorruption, "listing its chunks");
-  }
-  return std::move(collected.chunks);
-}
-
-#else
-
-/// Before 1.14 the library walks the index from its front for each chunk that is asked for.
-constexpr hsize_t kMaxChunks = hsize_t{1} << 16;
-
-Result<std::vector<Reported>> ListChunks(hid_t dataset, size_t rank, hsize_t count) {
-  if (count > kMaxChunks) {
-    return Unsupported(
-        Format("{} chunks; with this version of the HDF5 library more than {} take "
-               "too long to find",
-               count, kMaxChunks));
-  }
-  const Handle space(H5Dget_space(dataset), H5Sclose);
-  std::vector<Reported> chunks(count);
-  for (hsize_t i = 0; i < count; ++i) {
-    Reported& chunk = chunks[i];
-    chunk.origin.resize(rank);
-    if (H5Dget_chunk_info(dataset, space.get(), i, chunk.origin.data(), &chunk.skipped_filters,
-                          &chunk.offset, &chunk.size) < 0) {
-      return LibraryError(StatusCode::kCorruption, "listing its chunks");
-    }
-  }
-  return chunks;
-}
-
-#endif
-
 Result<Shape> ChunkShape(hid_t creation, const TensorSpec& spec) {
   std::vector<hsize_t> shape(spec.shape.size());
   const int rank = static_cast<int>(shape.size());
@@ -153,11 +64,13 @@ Result<Shape> ChunkShape(hid_t creation, const TensorSpec& spec) {
 
 }  // namespace
 
-Result<Chunks> ReadChunkIndex(hid_t dataset, hid_t creation, const TensorSpec& spec) {
+Result<Chunks> ReadChunkIndex(const IndexReader& reader, hid_t dataset, hid_t creation,
+                              const TensorSpec& spec) {
   Chunks chunks;
   NEMO_ASSIGN_OR_RETURN(chunks.decode, DecoderFor(creation, spec));
   NEMO_ASSIGN_OR_RETURN(chunks.shape, ChunkShape(creation, spec));
-  const int64_t expected = NumElements(GridOf(spec.shape, chunks.shape));
+  const Shape grid = GridOf(spec.shape, chunks.shape);
+  const int64_t expected = NumElements(grid);
   const Handle space(H5Dget_space(dataset), H5Sclose);
   hsize_t count = 0;
   if (H5Dget_num_chunks(dataset, space.get(), &count) < 0) {
@@ -168,10 +81,22 @@ Result<Chunks> ReadChunkIndex(hid_t dataset, hid_t creation, const TensorSpec& s
     return Corruption(
         Format("it has {} chunks, its shape needs {}: some were never written", count, expected));
   }
-  Grid grid(spec, chunks);
-  NEMO_ASSIGN_OR_RETURN(const std::vector<Reported> listed,
-                        ListChunks(dataset, spec.shape.size(), count));
-  for (const Reported& chunk : listed) NEMO_RETURN_IF_ERROR(grid.Enter(chunk));
+  for (int64_t i = 0; i < expected; ++i) {
+    const std::vector<int64_t> index = IndexOf(grid, i);
+    std::vector<hsize_t> origin;
+    for (size_t axis = 0; axis < index.size(); ++axis) {
+      origin.push_back(static_cast<hsize_t>(index[axis] * chunks.shape[axis]));
+    }
+    uint32_t skipped_filters = 0;
+    std::byte nothing;  // the reader reads no data
+    if (H5Dread_chunk(dataset, H5P_DEFAULT, origin.data(), &skipped_filters, &nothing) < 0) {
+      return LibraryError(StatusCode::kCorruption, Format("chunk {}", i));
+    }
+    if (skipped_filters != 0) {
+      return Unsupported(Format("chunk {} was stored without its filters", i));
+    }
+    chunks.places.push_back(reader.last_data());
+  }
   return chunks;
 }
 

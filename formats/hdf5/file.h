@@ -27,8 +27,8 @@ Result<std::shared_ptr<PlacedSource>> OpenFile(const std::string& path);
 std::unique_ptr<TensorSink> CreateSink(const std::string& path);
 
 /// The same with compressed tensors, one behind the other: shuffled zstd chunks of whole rows. In
-/// order; the index, in front, is made at Finish. `level`: of formats/codec/zstd_frames.h. Refused as
-/// well: rows larger than kMaxChunkBytes.
+/// order; the index, in front, is made at Finish. `level`: of formats/codec/zstd_frames.h. Refused
+/// as well: rows larger than kMaxChunkBytes.
 std::unique_ptr<TensorSink> CreateZstdSink(const std::string& path, int level);
 
 }  // namespace nemo::hdf5

@@ -6,6 +6,7 @@
 
 #include "formats/hdf5/chunk_index.h"
 #include "formats/hdf5/file.h"
+#include "formats/hdf5/index_reader.h"
 #include "formats/hdf5/library.h"
 #include "libcore/base/format.h"
 
@@ -59,7 +60,7 @@ Result<Shape> ShapeOf(hid_t dataset) {
   return Shape(extents.begin(), extents.end());
 }
 
-Result<PlacedTensor> ReadDataset(hid_t file, const std::string& name) {
+Result<PlacedTensor> ReadDataset(const IndexReader& reader, hid_t file, const std::string& name) {
   const Handle object(H5Oopen(file, name.c_str(), H5P_DEFAULT), H5Oclose);
   if (!object.ok()) return LibraryError(StatusCode::kCorruption, "opening it");
   if (H5Iget_type(object.get()) != H5I_DATASET) return Unsupported("it is not a dataset");
@@ -76,7 +77,8 @@ Result<PlacedTensor> ReadDataset(hid_t file, const std::string& name) {
   NEMO_RETURN_IF_ERROR(CheckSpec(tensor.spec));
   if (tensor.spec.size_bytes() == 0) return tensor;
   if (layout == H5D_CHUNKED) {
-    NEMO_ASSIGN_OR_RETURN(tensor.chunks, ReadChunkIndex(dataset, creation.get(), tensor.spec));
+    NEMO_ASSIGN_OR_RETURN(tensor.chunks,
+                          ReadChunkIndex(reader, dataset, creation.get(), tensor.spec));
     return tensor;
   }
   const haddr_t offset = H5Dget_offset(dataset);
@@ -85,15 +87,15 @@ Result<PlacedTensor> ReadDataset(hid_t file, const std::string& name) {
   return tensor;
 }
 
-Result<std::vector<PlacedTensor>> ReadIndex(const std::string& path) {
+Result<std::vector<PlacedTensor>> ReadIndex(const RandomAccessFile& bytes) {
   const LibraryLock lock;
-  const Handle access = FileAccess(/*data_alignment=*/1);
-  const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
+  IndexReader reader(bytes);
+  const Handle file = reader.Open();
   if (!file.ok()) return LibraryError(StatusCode::kCorruption, "opening it");
   NEMO_ASSIGN_OR_RETURN(const std::vector<std::string> names, RootNames(file.get()));
   std::vector<PlacedTensor> tensors;
   for (const std::string& name : names) {
-    auto tensor = ReadDataset(file.get(), name);
+    auto tensor = ReadDataset(reader, file.get(), name);
     if (!tensor) return tensor.error().At(Format("dataset '{}'", name));
     tensors.push_back(std::move(tensor).value());
   }
@@ -105,7 +107,7 @@ Result<std::vector<PlacedTensor>> ReadIndex(const std::string& path) {
 Result<std::shared_ptr<PlacedSource>> OpenFile(const std::string& path) {
   // Opened by ourselves first: absent and unreadable files get the system's own words.
   NEMO_ASSIGN_OR_RETURN(std::shared_ptr<RandomAccessFile> file, nemo::OpenFile(path));
-  auto tensors = ReadIndex(path);
+  auto tensors = ReadIndex(*file);
   if (!tensors) return tensors.error().At(path);
   return PlacedSource::Create(std::move(file), std::move(tensors).value());
 }

@@ -169,7 +169,25 @@ def check_shards(directory, container, compress, truth, ranks):
     return covered
 
 
+def check_plugin(folder):
+    """What an HDF5 library writes through our filter, hdf5plugin's reads."""
+    write = ("import h5py, numpy, sys\n"
+             "with h5py.File(sys.argv[1], 'w') as f:\n"
+             "    f.create_dataset('t', data=numpy.arange(5000, dtype='<i4'), chunks=(700,), shuffle=True,\n"
+             "                     compression=32015, compression_opts=(9,))\n")
+    with tempfile.TemporaryDirectory(prefix="nemo_python_") as out:
+        path = os.path.join(out, "t.h5")
+        done = subprocess.run([sys.executable, "-c", write, path], capture_output=True, text=True,
+                              env={**os.environ, "HDF5_PLUGIN_PATH": folder})
+        check(done.returncode == 0, f"writing with the plugin in {folder}: {done.stderr}")
+        with h5py.File(path) as f:
+            check(f["t"].id.get_storage_size() < 10000, "the plugin compresses nothing")
+            check(np.array_equal(f["t"][...], np.arange(5000)), "hdf5plugin reads other values")
+    print("plugin: equal")
+
+
 def main(bin_dir, golden):
+    check_plugin(os.path.join(bin_dir, "..", "lib", "hdf5", "plugins"))
     convert = os.path.join(bin_dir, "nemo-convert")
     for archive, model, flags, ranks in CASES:
         truth = canonical(golden, model)
