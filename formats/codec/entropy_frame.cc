@@ -48,7 +48,7 @@ size_t SizeOfFrameHeader(const std::byte* frame) {
 /// True when the low bytes of pairs are as good as evenly spread. Judged by a sample: the chance
 /// that two of them agree is 1/256 then.
 bool HasNoiseBelow(std::span<const std::byte> pairs) {
-  constexpr size_t kSample = 4096;
+  constexpr size_t kSample = 1024;
   constexpr double kSlack = 1.25;  ///< at most 0.3 bit of 8 to gain
   const size_t count = pairs.size() / 2;
   const size_t sample = std::min(count, kSample);

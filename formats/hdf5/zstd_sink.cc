@@ -83,7 +83,11 @@ Status ZstdSink::Open(std::vector<SinkTensor> tensors) {
   end_ = data_begin_;
   states_.resize(declaration_.tensors().size());
   NEMO_ASSIGN_OR_RETURN(file_, OpenForWrite(temporary_path_, /*truncate=*/false));
-  return file_->Preallocate(data_begin_);
+  NEMO_RETURN_IF_ERROR(file_->Preallocate(data_begin_));
+  // Larger than it will be, without taking room: writes that make a file grow wait for each other.
+  int64_t size_bytes = data_begin_;
+  for (const SinkTensor& tensor : declaration_.tensors()) size_bytes += tensor.spec.size_bytes();
+  return file_->Truncate(size_bytes);
 }
 
 Status ZstdSink::Resume(std::vector<SinkTensor> tensors) {
