@@ -432,7 +432,7 @@ with tempfile.TemporaryDirectory() as folder:
                     inside = zipfile.ZipFile(io.BytesIO(data))
                     pickled = inside.read(next(n for n in inside.namelist() if n.endswith('data.pkl')))
                     if len(pickled) < 8000:
-                        write('pickle', 'hostile_' + case, pickled)
+                        write('pickle', 'hostile_' + case, pickled.replace(b'/tmp', b'/var'))
 
 if len(sys.argv) > 1:
     with tempfile.TemporaryDirectory() as folder:
