@@ -110,6 +110,8 @@ Result<std::unique_ptr<Journal>> Journal::Begin(const std::string& path, const s
 Result<std::unique_ptr<Journal>> Journal::Continue(const std::string& path,
                                                    const std::string& key) {
   if (KindOf(path) != PathKind::kFile) return NotFound(path + ": no journal");
+  NEMO_ASSIGN_OR_RETURN(const std::string text, ReadAllFrom(path, kMaxJournalBytes));
+  if (text.find('\n') == std::string::npos) return Begin(path, key);
   NEMO_ASSIGN_OR_RETURN(std::unique_ptr<Journal> journal, Open(path));
   NEMO_RETURN_IF_ERROR(Read(path, key).error());
   // A torn line must not swallow the next one.
@@ -120,6 +122,7 @@ Result<std::unique_ptr<Journal>> Journal::Continue(const std::string& path,
 Result<JournalRecords> Journal::Read(const std::string& path, const std::string& key) {
   NEMO_ASSIGN_OR_RETURN(const std::string text, ReadAllFrom(path, kMaxJournalBytes));
   const size_t header_end = text.find('\n');
+  if (header_end == std::string::npos) return JournalRecords();  // stopped while it was begun
   if (text.substr(0, header_end) != Header(key)) {
     return InvalidArgument(
         Format("{}: what was begun here is another conversion (of another source, layout, format "

@@ -44,7 +44,8 @@ class Journal {
   /// Begins a journal of the conversion that `key` identifies. kUnavailable: another process writes
   /// it at this moment. kIo.
   static Result<std::unique_ptr<Journal>> Begin(const std::string& path, const std::string& key);
-  /// Goes on with the journal of a stopped run. kNotFound: there is none. kInvalidArgument: it is
+  /// Goes on with the journal of a stopped run, or begins the one that it had not begun yet.
+  /// kNotFound: there is none. kInvalidArgument: it is
   /// of another conversion. kUnavailable, kIo as Begin.
   static Result<std::unique_ptr<Journal>> Continue(const std::string& path, const std::string& key);
   /// What stands in the journal at `path`, whoever writes it. kNotFound; kInvalidArgument: it is of

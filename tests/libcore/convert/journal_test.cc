@@ -67,6 +67,20 @@ TEST(Journal, ATornOrChangedLineDoesNotCountAndHurtsNoOther) {
   }
 }
 
+TEST(Journal, ARunStoppedBeforeItsFirstLineIsGoneOnWith) {
+  TempDir dir;
+  for (const std::string_view torn : {"", "{\"journal\":1,\"conv"}) {
+    WriteFileOrDie(dir / "j", torn);
+    const auto records = Journal::Read(dir / "j", "key");
+    ASSERT_TRUE(records) << records.error().message();
+    EXPECT_TRUE(records->tensors.empty());
+    auto journal = Journal::Continue(dir / "j", "key");
+    ASSERT_TRUE(journal) << journal.error().message();
+    ASSERT_TRUE((*journal)->Add(kTensor).ok());
+    EXPECT_EQ(Journal::Read(dir / "j", "key")->tensors.size(), 1u);
+  }
+}
+
 TEST(Journal, AnotherConversionIsRefusedInWords) {
   TempDir dir;
   { ASSERT_TRUE(Journal::Begin(dir / "j", "key")); }
