@@ -3,6 +3,9 @@
 #include <new>
 
 #include <xxhash.h>
+#ifdef NEMO_XXHASH_DISPATCH
+#include <xxh_x86dispatch.h>  // the same functions, chosen for the CPU at run time
+#endif
 
 #include "libcore/base/check.h"
 #include "libcore/base/format.h"

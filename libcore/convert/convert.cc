@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,7 +41,12 @@ class Mover {
  public:
   Mover(const TensorSource& source, const Plan& plan, OutputFiles& files,
         const ConvertOptions& options, Progress& progress)
-      : plan_(plan), files_(files), options_(options), progress_(progress), reader_(source, plan) {}
+      : source_(source),
+        plan_(plan),
+        files_(files),
+        options_(options),
+        progress_(progress),
+        reader_(source, plan) {}
 
   Status Run() {
     MakeJobs();
@@ -71,10 +77,23 @@ class Mover {
     return plan_.files[index.file].tensors[index.tensor].tensor.spec;
   }
 
+  /// Shards that lie in files of their own already (chunks of the same grid) are read each for
+  /// itself, straight to where they are written from.
+  bool ShareFiles(const std::vector<const Move*>& moves) const {
+    std::set<std::string> seen;
+    for (const Move* move : moves) {
+      for (std::string& file : source_.FilesOf(move->source_name, move->source)) {
+        if (!seen.insert(std::move(file)).second) return true;
+      }
+    }
+    return false;
+  }
+
   void MakeJobs() {
     groups_ = MakeWork(
-        plan_, [&](const PlanIndex& index) { return files_.IsWanted(index); }, options_.block_bytes,
-        [&](const PlanIndex& index) { return files_.RowsPerBlock(index); });
+        plan_, [&](const PlanIndex& index) { return files_.IsWanted(index); },
+        [&](const std::vector<const Move*>& moves) { return ShareFiles(moves); },
+        options_.block_bytes, [&](const PlanIndex& index) { return files_.RowsPerBlock(index); });
     for (size_t group = 0; group < groups_.size(); ++group) {
       Progression& work = *progressions_.emplace_back(std::make_unique<Progression>());
       work.hashers.resize(groups_[group].members.size());
@@ -164,6 +183,7 @@ class Mover {
     free_memory_.push_back(std::move(memory));
   }
 
+  const TensorSource& source_;
   const Plan& plan_;
   OutputFiles& files_;
   const ConvertOptions& options_;

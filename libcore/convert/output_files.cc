@@ -36,8 +36,7 @@ Status MissingRecord(const PlannedFile& file, std::string_view what) {
 
 OutputFiles::OutputFiles(const Plan& plan, Target& target, const ConvertOptions& options,
                          Team& team, Progress& progress)
-    : plan_(plan),
-      target_(target),
+    : target_(target),
       options_(options),
       team_(team),
       progress_(progress),

@@ -73,7 +73,6 @@ class OutputFiles {
   Status NoteDone(File& file, size_t tensor, std::string xxh3);
   std::string HashOf(const File& file, size_t tensor) const;
 
-  const Plan& plan_;
   Target& target_;
   const ConvertOptions& options_;
   Team& team_;

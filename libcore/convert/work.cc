@@ -50,7 +50,9 @@ std::optional<Move> UnionOf(const std::vector<const Move*>& moves) {
 
 class Grouper {
  public:
-  Grouper(const Plan& plan, const std::function<bool(const PlanIndex&)>& wanted) : plan_(plan) {
+  Grouper(const Plan& plan, const std::function<bool(const PlanIndex&)>& wanted,
+          const Overlap& overlap)
+      : plan_(plan), overlap_(overlap) {
     for (size_t file = 0; file < plan.files.size(); ++file) {
       const auto& tensors = plan.files[file].tensors;
       claimed_.emplace_back(tensors.size(), true);
@@ -109,7 +111,7 @@ class Grouper {
       members.push_back(other);
       moves.push_back(&At(other).moves.front());
     }
-    if (!UnionOf(moves)) return {first};
+    if (!UnionOf(moves) || !overlap_(moves)) return {first};
     return members;
   }
 
@@ -123,6 +125,7 @@ class Grouper {
   }
 
   const Plan& plan_;
+  const Overlap& overlap_;
   std::map<ShareKey, std::vector<PlanIndex>, std::less<>> sharers_;
   std::vector<std::vector<bool>> claimed_;  ///< per file and tensor: in a group, or not wanted
   std::vector<size_t> next_;                ///< per file: tensors before it are claimed
@@ -133,8 +136,9 @@ class Grouper {
 
 std::vector<WorkGroup> MakeWork(const Plan& plan,
                                 const std::function<bool(const PlanIndex&)>& wanted,
-                                int64_t block_bytes, const RowsPerBlock& rows_per_block) {
-  std::vector<WorkGroup> groups = Grouper(plan, wanted).Run();
+                                const Overlap& overlap, int64_t block_bytes,
+                                const RowsPerBlock& rows_per_block) {
+  std::vector<WorkGroup> groups = Grouper(plan, wanted, overlap).Run();
   for (WorkGroup& group : groups) {
     const PlanIndex& first = group.members.front();
     const TensorSpec& spec = plan.files[first.file].tensors[first.tensor].tensor.spec;

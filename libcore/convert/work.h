@@ -34,11 +34,15 @@ struct WorkGroup {
 /// How many rows the blocks of a planned tensor have to be multiples of.
 using RowsPerBlock = std::function<int64_t(const PlanIndex&)>;
 
-/// The tensors of the plan for which `wanted`, in groups. Every file's tensors come in
-/// the order of the file. The blocks of a group have at most `block_bytes` of all members together,
-/// or the fewest rows allowed.
+/// True when reading these moves one by one would touch the same places of the source again.
+using Overlap = std::function<bool(const std::vector<const Move*>&)>;
+
+/// The tensors of the plan for which `wanted`, in groups; only what overlaps is read together.
+/// Every file's tensors come in the order of the file. The blocks of a group have at most
+/// `block_bytes` of all members together, or the fewest rows allowed.
 std::vector<WorkGroup> MakeWork(const Plan& plan,
                                 const std::function<bool(const PlanIndex&)>& wanted,
-                                int64_t block_bytes, const RowsPerBlock& rows_per_block);
+                                const Overlap& overlap, int64_t block_bytes,
+                                const RowsPerBlock& rows_per_block);
 
 }  // namespace nemo

@@ -35,6 +35,7 @@ Plan PlanOf(const ParallelLayout& layout) {
 }
 
 constexpr auto kAll = [](const PlanIndex&) { return true; };
+constexpr auto kOneFile = [](const std::vector<const Move*>&) { return true; };
 constexpr auto kSingleRows = [](const PlanIndex&) -> int64_t { return 1; };
 
 const PlannedTensor& At(const Plan& plan, const PlanIndex& index) {
@@ -47,7 +48,7 @@ TEST(Work, EveryTensorIsInOneGroupAndItsBlocksCoverIt) {
         ParallelLayout{.tp_size = 4, .pp_size = 2, .kv_duplicate = true}}) {
     const Plan plan = PlanOf(layout);
     std::set<std::pair<size_t, size_t>> seen;
-    for (const WorkGroup& group : MakeWork(plan, kAll, 100, kSingleRows)) {
+    for (const WorkGroup& group : MakeWork(plan, kAll, kOneFile, 100, kSingleRows)) {
       for (const PlanIndex& member : group.members) {
         EXPECT_TRUE(seen.emplace(member.file, member.tensor).second);
         int64_t row = 0;
@@ -66,7 +67,7 @@ TEST(Work, EveryTensorIsInOneGroupAndItsBlocksCoverIt) {
 
 TEST(Work, ShardsThatDivideColumnsAndCopiesAreReadTogether) {
   const Plan plan = PlanOf({.tp_size = 4});
-  for (const WorkGroup& group : MakeWork(plan, kAll, 1 << 20, kSingleRows)) {
+  for (const WorkGroup& group : MakeWork(plan, kAll, kOneFile, 1 << 20, kSingleRows)) {
     const SinkTensor& tensor = At(plan, group.members.front()).tensor;
     const bool shared =
         tensor.note.shard_rule == "split_cols" || tensor.note.shard_rule == "replicate";
@@ -79,10 +80,18 @@ TEST(Work, ShardsThatDivideColumnsAndCopiesAreReadTogether) {
   }
 }
 
+TEST(Work, ShardsThatLieApartAreReadApart) {
+  const Plan plan = PlanOf({.tp_size = 4});
+  const auto apart = [](const std::vector<const Move*>&) { return false; };
+  for (const WorkGroup& group : MakeWork(plan, kAll, apart, 1 << 20, kSingleRows)) {
+    EXPECT_EQ(group.members.size(), 1u);
+  }
+}
+
 TEST(Work, StagesAreNotMixedAndFilesKeepTheirOrder) {
   const Plan plan = PlanOf({.tp_size = 2, .pp_size = 2});
   std::vector<size_t> next(plan.files.size(), 0);
-  for (const WorkGroup& group : MakeWork(plan, kAll, 1 << 20, kSingleRows)) {
+  for (const WorkGroup& group : MakeWork(plan, kAll, kOneFile, 1 << 20, kSingleRows)) {
     for (const PlanIndex& member : group.members) {
       EXPECT_EQ(member.tensor, next[member.file]++);
       EXPECT_EQ(plan.files[member.file].pp_rank, plan.files[group.members[0].file].pp_rank);
@@ -94,7 +103,7 @@ TEST(Work, WhatIsNotWantedIsLeftOutOfItsGroup) {
   const Plan plan = PlanOf({.tp_size = 2});
   const auto wanted = [](const PlanIndex& index) { return index.file == 1; };
   size_t count = 0;
-  for (const WorkGroup& group : MakeWork(plan, wanted, 1 << 20, kSingleRows)) {
+  for (const WorkGroup& group : MakeWork(plan, wanted, kOneFile, 1 << 20, kSingleRows)) {
     ASSERT_EQ(group.members.size(), 1u);
     EXPECT_EQ(group.members[0].file, 1u);
     ++count;
@@ -105,7 +114,7 @@ TEST(Work, WhatIsNotWantedIsLeftOutOfItsGroup) {
 TEST(Work, BlocksKeepToTheirFilesRowsAndToTheirSize) {
   const Plan plan = PlanOf({.tp_size = 2});
   const auto three_rows = [](const PlanIndex&) -> int64_t { return 3; };
-  for (const WorkGroup& group : MakeWork(plan, kAll, 64, three_rows)) {
+  for (const WorkGroup& group : MakeWork(plan, kAll, kOneFile, 64, three_rows)) {
     for (size_t i = 0; i < group.blocks.size(); ++i) {
       const Box& block = group.blocks[i];
       EXPECT_EQ(block.offset[0] % 3, 0);
