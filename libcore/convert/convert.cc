@@ -235,10 +235,16 @@ Status WriteFiles(const TensorSource& source, const Plan& plan, Mover& mover, Ou
   return CheckStop();
 }
 
-/// What goes beside the files, and the final name. Of one rank only.
-Status Publish(const Plan& plan, Target& target, OutputFiles& files) {
+/// What goes beside the files, and the final name. Of one rank only. The bytes of all tensors as
+/// they are stored.
+Result<int64_t> Publish(const Plan& plan, Target& target, OutputFiles& files) {
   NEMO_ASSIGN_OR_RETURN(const std::vector<WrittenFile> written, std::move(files).Collect());
-  return target.Finish(plan, written);
+  NEMO_RETURN_IF_ERROR(target.Finish(plan, written));
+  int64_t stored_bytes = 0;
+  for (const WrittenFile& file : written) {
+    for (const TensorPlace& place : file.places) stored_bytes += place.size_bytes;
+  }
+  return stored_bytes;
 }
 
 /// What was done stays for a later run when there is something of it, and the same work can succeed
@@ -288,14 +294,16 @@ Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Targ
   // Before the others are told: they may not live to do it.
   if (!mine.ok()) KeepOrAbandon(mine, files, team, options, target);
   NEMO_RETURN_IF_ERROR(team.Agree(mine));
+  ConvertReport report;
   if (team.rank() == 0) {
-    mine = Publish(plan, target, files);
+    const auto stored_bytes = Publish(plan, target, files);
+    if (stored_bytes) report.stored_bytes = *stored_bytes;
+    mine = stored_bytes.error();
     if (!mine.ok()) KeepOrAbandon(mine, files, team, options, target);
   }
   NEMO_RETURN_IF_ERROR(team.Agree(mine));
   progress.Finish();
   if (options.journal != nullptr) NEMO_RETURN_IF_ERROR(options.journal->Remove());
-  ConvertReport report;
   report.num_files = std::ssize(plan.files);
   for (const PlannedFile& file : plan.files) report.num_tensors += std::ssize(file.tensors);
   report.written_bytes = plan.size_bytes();

@@ -37,8 +37,9 @@ struct ConvertReport {
   int64_t num_files = 0;
   int64_t num_tensors = 0;
   int64_t read_bytes = 0;
-  int64_t written_bytes = 0;
-  int64_t kept_bytes = 0;  ///< of written_bytes: found finished and intact from an earlier run
+  int64_t written_bytes = 0;  ///< of the tensors
+  int64_t stored_bytes = 0;   ///< what they take in the files: less, when they are compressed
+  int64_t kept_bytes = 0;     ///< of written_bytes: found finished and intact from an earlier run
   int64_t num_kept_tensors = 0;
 };
 

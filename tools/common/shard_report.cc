@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sys/resource.h>
+#include <utility>
 
 #include "libcore/base/format.h"
 #include "tools/common/source.h"
@@ -46,6 +47,15 @@ double GigabytesPerSecond(const ShardReport& report) {
   return static_cast<double>(report.counts.written_bytes) / 1e9 / std::max(report.seconds, 1e-9);
 }
 
+/// What compression made of the bytes, when there was one.
+std::string Compressed(const ShardReport& report) {
+  const auto& [written, stored] =
+      std::pair(report.counts.written_bytes, report.counts.stored_bytes);
+  if (stored == written || written == 0) return {};
+  return Format(" as {} ({:.1f} %)", FormatBytes(stored),
+                100.0 * static_cast<double>(stored) / static_cast<double>(written));
+}
+
 }  // namespace
 
 VocabReport VocabReportOf(const ModelConfig& source, const Plan& plan) {
@@ -73,8 +83,8 @@ std::string ToText(const ShardReport& report) {
   return Line("source", report.source) + Line("target", report.target) +
          Line("files", Format("{}", report.counts.num_files)) +
          Line("tensors", Format("{}", report.counts.num_tensors)) +
-         Line("bytes", Format("{} read, {} written", FormatBytes(report.counts.read_bytes),
-                              FormatBytes(report.counts.written_bytes))) +
+         Line("bytes", Format("{} read, {} written{}", FormatBytes(report.counts.read_bytes),
+                              FormatBytes(report.counts.written_bytes), Compressed(report))) +
          Line(report.vocab) +
          Line("time", Format("{:.2f} s, {:.2f} GB/s", report.seconds, GigabytesPerSecond(report))) +
          Line("memory", Format("peak {} resident, {} planned for buffers",
@@ -97,6 +107,7 @@ Value ToValue(const ShardReport& report) {
   value.Set("tensors", report.counts.num_tensors);
   value.Set("read_bytes", report.counts.read_bytes);
   value.Set("written_bytes", report.counts.written_bytes);
+  value.Set("stored_bytes", report.counts.stored_bytes);
   value.Set("vocabulary", ToValue(report.vocab));
   value.Set("seconds", report.seconds);
   value.Set("gigabytes_per_second", GigabytesPerSecond(report));
