@@ -283,8 +283,10 @@ Result<ConvertOptions> OptionsFor(int jobs, int64_t limit_bytes) {
              FormatBytes(kCopiesOfBlock * kMinBlockBytes + DirectIo::kStagingBytes)));
 }
 
-Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Target& target,
-                              const ConvertOptions& options, Progress& progress) {
+namespace {
+
+Result<ConvertReport> ConvertWith(const TensorSource& source, const Plan& plan, Target& target,
+                                  const ConvertOptions& options, Progress& progress) {
   Alone alone;
   Team& team = options.team == nullptr ? alone : *options.team;
   OutputFiles files(plan, target, options, team, progress);
@@ -302,7 +304,6 @@ Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Targ
     if (!mine.ok()) KeepOrAbandon(mine, files, team, options, target);
   }
   NEMO_RETURN_IF_ERROR(team.Agree(mine));
-  progress.Finish();
   if (options.journal != nullptr) NEMO_RETURN_IF_ERROR(options.journal->Remove());
   report.num_files = std::ssize(plan.files);
   for (const PlannedFile& file : plan.files) report.num_tensors += std::ssize(file.tensors);
@@ -310,6 +311,15 @@ Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Targ
   NEMO_ASSIGN_OR_RETURN(report.read_bytes, team.Sum(mover.read_bytes()));
   NEMO_ASSIGN_OR_RETURN(report.kept_bytes, team.Sum(files.kept_bytes()));
   NEMO_ASSIGN_OR_RETURN(report.num_kept_tensors, team.Sum(files.num_kept()));
+  return report;
+}
+
+}  // namespace
+
+Result<ConvertReport> Convert(const TensorSource& source, const Plan& plan, Target& target,
+                              const ConvertOptions& options, Progress& progress) {
+  Result<ConvertReport> report = ConvertWith(source, plan, target, options, progress);
+  progress.Finish();  // after an error too: its message wants a line of its own
   return report;
 }
 

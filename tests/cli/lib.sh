@@ -22,3 +22,20 @@ flip() {
   byte=$(od -An -tu1 -j "$2" -N 1 "$1")
   printf '%b' "\\x$(printf %x $((byte ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
+
+# kill_on_the_way COMMAND...: a conversion to `shards`, killed as soon as three tensors are noted;
+# tried again where the run was quicker than the look.
+kill_on_the_way() {
+  local pid lines
+  for _ in $(seq 50); do
+    "$@" >/dev/null 2>&1 &
+    pid=$!
+    while kill -0 $pid 2>/dev/null; do
+      lines=$({ wc -l <shards.journal; } 2>/dev/null) && ((lines > 3)) && break
+    done
+    kill -KILL $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    [[ -e shards ]] || return 0
+    rm -r shards
+  done
+}

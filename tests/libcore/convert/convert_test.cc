@@ -218,11 +218,19 @@ TEST(Convert, StopsAndClearsUpWhenTheSourceFails) {
     source.Add(spec, std::vector<std::byte>(static_cast<size_t>(spec.size_bytes())));
   const auto plan = PlanShards(Small(), source.specs(), {.tp_size = 2}, {});
   MemoryTarget target;
-  const auto report = Convert(source, *plan, target, {2}, NullProgress());
+  class Ending : public Progress {
+   public:
+    void Start(std::string_view, int64_t, std::string_view) override { finished = false; }
+    void Add(int64_t) override {}
+    void Finish() override { finished = true; }
+    bool finished = false;
+  } progress;
+  const auto report = Convert(source, *plan, target, {2}, progress);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code(), StatusCode::kCorruption);
   EXPECT_TRUE(target.abandoned);
   EXPECT_FALSE(target.finished);
+  EXPECT_TRUE(progress.finished) << "else the error is printed into the bar";
 }
 
 /// A model as it is, and with one element of one tensor replaced.

@@ -14,17 +14,7 @@ run nemo-convert golden/nemo/tied_zarr_tp1pp2.nemo e --compress zstd --to hf
 run nemo-convert golden/nemo/tied_zarr_tp1pp2.nemo e --compress zstd:20
 run nemo-convert golden/nemo/tied_zarr_tp1pp2.nemo e --compress gzip
 nemo-convert data/shakespeare.nemo whole --tp 2 --compress zstd >/dev/null
-for _ in $(seq 50); do
-  nemo-convert data/shakespeare.nemo shards --tp 2 --compress zstd --jobs 1 >/dev/null 2>&1 &
-  pid=$!
-  while kill -0 $pid 2>/dev/null; do
-    [[ -e shards.journal ]] && (($(wc -l <shards.journal) > 3)) && break
-  done
-  kill -KILL $pid 2>/dev/null
-  wait $pid 2>/dev/null
-  [[ -e shards ]] || break
-  rm -r shards
-done
+kill_on_the_way nemo-convert data/shakespeare.nemo shards --tp 2 --compress zstd --jobs 1
 run nemo-convert data/shakespeare.nemo shards --tp 2 --resume
 nemo-convert data/shakespeare.nemo shards --tp 2 --compress zstd --resume | grep -c resumed
 run diff -r whole shards
