@@ -23,6 +23,7 @@ class CheckedFile : public RandomAccessFile {
 
   int64_t size_bytes() const override { return range_->size_bytes(); }
   const std::string& name() const override { return range_->name(); }
+  int64_t PhaseAt(int64_t offset_bytes) const override { return range_->PhaseAt(offset_bytes); }
 
  protected:
   const RandomAccessFile& range() const { return *range_; }

@@ -45,6 +45,12 @@ class StateDictSource : public TensorSource {
     return ReadTensor(tensors_[static_cast<size_t>(*spec - specs_.data())], box, out);
   }
 
+  int64_t PhaseOf(std::string_view name, const Box& box) const override {
+    const TensorSpec* spec = FindSpec(specs_, name);
+    if (spec == nullptr) return 0;
+    return PhaseOfTensor(tensors_[static_cast<size_t>(spec - specs_.data())], box);
+  }
+
   Status ProveReads() const override {
     for (const StridedTensor& tensor : tensors_) NEMO_RETURN_IF_ERROR(tensor.storage->ProveReads());
     return OkStatus();

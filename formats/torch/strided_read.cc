@@ -114,4 +114,10 @@ Status ReadTensor(const StridedTensor& tensor, const Box& box, std::span<std::by
   return ReadStrided(tensor, box, out);
 }
 
+int64_t PhaseOfTensor(const StridedTensor& tensor, const Box& box) {
+  if (!IsRowMajor(tensor)) return 0;
+  const int64_t item_size = SizeOf(tensor.dtype);
+  return PhaseOfBox(*tensor.storage, tensor.offset * item_size, tensor.shape, box, item_size);
+}
+
 }  // namespace nemo::torch

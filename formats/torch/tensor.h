@@ -38,5 +38,7 @@ Result<StridedTensor> TensorOf(const TorchFile& file, const PickleNode& node);
 /// Copies `box` to `out`, row-major and dense, as TensorSource::Read does. Takes at most a MiB
 /// besides. kUnsupported: more elements than the storage has.
 Status ReadTensor(const StridedTensor& tensor, const Box& box, std::span<std::byte> out);
+/// TensorSource::PhaseOf.
+int64_t PhaseOfTensor(const StridedTensor& tensor, const Box& box);
 
 }  // namespace nemo::torch

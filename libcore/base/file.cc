@@ -23,6 +23,7 @@ class PosixFile : public RandomAccessFile {
   Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const override {
     return io_.ReadAt(offset_bytes, out);
   }
+  int64_t PhaseAt(int64_t offset_bytes) const override { return offset_bytes % kDirectAlignment; }
 
  private:
   DirectIo io_;
@@ -42,6 +43,9 @@ class FileSlice : public RandomAccessFile {
                                offset_bytes, offset_bytes + length));
     }
     return file_->ReadAt(offset_ + offset_bytes, out);
+  }
+  int64_t PhaseAt(int64_t offset_bytes) const override {
+    return file_->PhaseAt(offset_ + offset_bytes);
   }
 
  private:

@@ -24,6 +24,9 @@ class RandomAccessFile {
   /// Fills all of `out` from `offset_bytes`. kCorruption: the range ends past the file. kIo: the
   /// disk.
   virtual Status ReadAt(int64_t offset_bytes, std::span<std::byte> out) const = 0;
+  /// Memory of this remainder modulo kDirectAlignment takes the bytes from `offset_bytes` on
+  /// without a copy on their way (DirectIo). 0 where none is better than another.
+  virtual int64_t PhaseAt(int64_t) const { return 0; }
   /// Proves what ReadAt has handed out, where the bytes are checked against a sum of more than was
   /// read: reads the rest of it. kCorruption: the sum is another.
   virtual Status ProveReads() const { return OkStatus(); }

@@ -54,7 +54,8 @@ Status BlockReader::FillShared(const WorkGroup& group, const Box& block,
   Box from = group.shared.source;
   from.offset[0] += block.offset[0];
   from.extent[0] = block.extent[0];
-  const auto rows = memory.shared.Get(NumElements(from) * SizeOf(dtype));
+  const int64_t phase = source_.PhaseOf(group.shared.source_name, from);
+  const auto rows = memory.shared.Get(NumElements(from) * SizeOf(dtype), phase);
   NEMO_RETURN_IF_ERROR(ReadMove(group.shared, from, dtype, rows, memory));
   for (size_t i = 0; i < outs.size(); ++i) {
     Box place = group.place_in_shared[i];
@@ -77,7 +78,8 @@ Status BlockReader::ReadMove(const Move& move, const Box& from, DType dtype,
   }
   NEMO_CHECK(dtype == DType::kBF16 && CanCastToBF16(stored->dtype));
   const int64_t count = NumElements(from);
-  const auto raw = memory.stored.Get(count * SizeOf(stored->dtype));
+  const auto raw =
+      memory.stored.Get(count * SizeOf(stored->dtype), source_.PhaseOf(move.source_name, from));
   NEMO_RETURN_IF_ERROR(source_.Read(move.source_name, from, raw));
   read_bytes_ += std::ssize(raw);
   const auto convert = copy ? CastToBF16 : AddOneToBF16;

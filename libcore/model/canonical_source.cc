@@ -64,6 +64,13 @@ Status CanonicalSource::Read(std::string_view name, const Box& box,
   return OkStatus();
 }
 
+int64_t CanonicalSource::PhaseOf(std::string_view name, const Box& box) const {
+  const Result<std::vector<NamePiece>> pieces = map_.Locate(name, box);
+  if (!pieces || pieces->size() != 1) return 0;
+  const NamePiece& piece = pieces->front();
+  return stored_[static_cast<size_t>(piece.source_index)]->PhaseOf(piece.stored_name, piece.stored);
+}
+
 Status CanonicalSource::ProveReads() const {
   for (const auto& stored : stored_) NEMO_RETURN_IF_ERROR(stored->ProveReads());
   return OkStatus();

@@ -24,6 +24,7 @@ class CanonicalSource : public TensorSource {
 
   std::span<const TensorSpec> specs() const override { return specs_; }
   Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override;
+  int64_t PhaseOf(std::string_view name, const Box& box) const override;
   Status ProveReads() const override;
   std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override;
 

@@ -67,7 +67,7 @@ Status GatherBox(const RandomAccessFile& file, int64_t array_offset_bytes, const
   for (int64_t row = 0; row < box.extent[rows]; row += rows_per_block) {
     const int64_t count = std::min(rows_per_block, box.extent[rows] - row);
     const int64_t at = begin + row * row_bytes;
-    const auto block = memory.Get((count - 1) * row_bytes + run_bytes, at % kDirectAlignment);
+    const auto block = memory.Get((count - 1) * row_bytes + run_bytes, file.PhaseAt(at));
     NEMO_RETURN_IF_ERROR(file.ReadAt(at, block));
     for (int64_t i = 0; i < count; ++i) {
       std::memcpy(out.data() + (row + i) * run_bytes, block.data() + i * row_bytes,
@@ -113,6 +113,12 @@ Status ReadBox(const RandomAccessFile& file, int64_t array_offset_bytes, const S
     return file.ReadAt(array_offset_bytes + at,
                        out.subspan(static_cast<size_t>(to), static_cast<size_t>(size)));
   });
+}
+
+int64_t PhaseOfBox(const RandomAccessFile& file, int64_t array_offset_bytes, const Shape& shape,
+                   const Box& box, int64_t item_size) {
+  if (NumElements(box) == 0) return 0;
+  return file.PhaseAt(array_offset_bytes + OffsetOf(box.offset, StridesOf(shape, item_size)));
 }
 
 void CopyBox(const std::byte* from, const Shape& from_shape, const Box& from_box, std::byte* to,

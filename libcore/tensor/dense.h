@@ -23,6 +23,10 @@ Status ForEachRun(const Shape& shape, const Box& box, int64_t item_size,
 Status ReadBox(const RandomAccessFile& file, int64_t array_offset_bytes, const Shape& shape,
                const Box& box, int64_t item_size, std::span<std::byte> out);
 
+/// RandomAccessFile::PhaseAt of the first byte of `box`; 0 for a box of no elements.
+int64_t PhaseOfBox(const RandomAccessFile& file, int64_t array_offset_bytes, const Shape& shape,
+                   const Box& box, int64_t item_size);
+
 /// Copies `from_box` of dense array `from` to `to_box` of dense array `to`; the boxes have equal
 /// extents.
 void CopyBox(const std::byte* from, const Shape& from_shape, const Box& from_box, std::byte* to,

@@ -99,6 +99,14 @@ Status PlacedSource::Read(std::string_view name, const Box& box, std::span<std::
   return ReadChunks(read_at, spec, chunks_[index], box, out).At(file_->name());
 }
 
+int64_t PlacedSource::PhaseOf(std::string_view name, const Box& box) const {
+  const TensorSpec* spec = FindSpec(specs_, name);
+  if (spec == nullptr) return 0;
+  const auto index = static_cast<size_t>(spec - specs_.data());
+  if (!chunks_[index].empty()) return 0;
+  return PhaseOfBox(*file_, offsets_[index], spec->shape, box, SizeOf(spec->dtype));
+}
+
 std::vector<std::string> PlacedSource::FilesOf(std::string_view name, const Box&) const {
   if (FindSpec(specs_, name) == nullptr) return {};
   return {BaseName(file_->name())};

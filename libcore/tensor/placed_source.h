@@ -34,6 +34,7 @@ class PlacedSource : public TensorSource {
 
   std::span<const TensorSpec> specs() const override { return specs_; }
   Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override;
+  int64_t PhaseOf(std::string_view name, const Box& box) const override;
   std::vector<std::string> FilesOf(std::string_view name, const Box& box) const override;
 
   /// kNotFound: no such tensor. kUnsupported: it is scattered over the file.

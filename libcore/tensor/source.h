@@ -29,6 +29,10 @@ class TensorSource {
   /// another size. kCorruption: checksum or range wrong. kIo: the disk.
   virtual Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const = 0;
 
+  /// Memory of this remainder modulo kDirectAlignment takes `box`, whole rows of `name`, without a
+  /// copy on their way. 0 where none is better than another.
+  virtual int64_t PhaseOf(std::string_view, const Box&) const { return 0; }
+
   /// Proves what Read has handed out, where a stored checksum covers more than was read: reads the
   /// rest of that, and nothing that Read has not touched. Whoever keeps what was read calls it when
   /// the last Read has returned. kCorruption: a checksum is wrong. kIo: the disk.

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libcore/base/aligned_buffer.h"
 #include "tests/testing.h"
 
 namespace nemo::testing {
@@ -111,6 +112,24 @@ TEST_P(SourceSuite, RefusesWhatItDoesNotHold) {
     shifted.offset[0] = -1;
     EXPECT_EQ(source().Read(spec.name, shifted, data).code(), StatusCode::kInvalidArgument);
   }
+}
+
+TEST_P(SourceSuite, ReadsIntoTheMemoryThatItAsksFor) {
+  AlignedBuffer memory;
+  for (const TensorSpec& spec : truth().specs()) {
+    Box rows = Box::Whole(spec.shape);
+    if (!spec.shape.empty() && spec.shape[0] > 1)
+      rows.offset[0] = rows.extent[0] = spec.shape[0] / 2;
+    const int64_t phase = source().PhaseOf(spec.name, rows);
+    ASSERT_GE(phase, 0) << spec.name;
+    ASSERT_LT(phase, kDirectAlignment) << spec.name;
+    const auto out = memory.Get(NumElements(rows) * SizeOf(spec.dtype), phase);
+    const Status status = source().Read(spec.name, rows, out);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(std::vector<std::byte>(out.begin(), out.end()), ReadBox(truth(), spec, rows))
+        << spec.name;
+  }
+  EXPECT_EQ(source().PhaseOf("no such tensor", Box{}), 0);
 }
 
 TEST_P(SourceSuite, NamesTheFilesThatHoldATensor) {

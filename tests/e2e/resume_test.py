@@ -3,6 +3,7 @@
 Each time the same command with --resume must give, byte for byte, what an undisturbed run gives. The model is large
 enough (an HF directory written here: 8 layers, 90 MB) for a run to have a middle.
 """
+import collections
 import json
 import os
 import random
@@ -14,6 +15,28 @@ from common import Context, check, tree_bytes
 
 HIDDEN, FFN, LAYERS, HEADS, VOCAB = 512, 4096, 8, 8, 1100
 KILLS = 20
+
+# suffix: what the output's name ends with
+Kind = collections.namedtuple('Kind', 'name flags suffix kills')
+KINDS = [
+    Kind('hdf5', ['--tp', '2', '--pp', '2', '--jobs', '2'], '', KILLS),
+    Kind('safetensors', ['--tp', '4', '--container', 'safetensors', '--jobs', '2'], '', KILLS),
+    Kind('zstd', ['--tp', '2', '--compress', 'zstd', '--jobs', '2'], '', KILLS),
+    Kind('hf', ['--to', 'hf', '--max-shard-size', '20MB', '--jobs', '2'], '', 5),
+    Kind('trtllm', ['--to', 'trtllm', '--tp', '2', '--jobs', '2'], '', 5),
+    Kind('megatron', ['--to', 'megatron', '--tp', '2', '--jobs', '2'], '', 5),
+    Kind('rank files', ['--to', 'nemo', '--tp', '2', '--container', 'torch', '--jobs', '2'], '', 5),
+    Kind('zarr', ['--to', 'nemo', '--tp', '2', '--container', 'zarr', '--jobs', '2'], '', 5),
+    Kind('archive', ['--to', 'nemo', '--tp', '2', '--jobs', '2'], '.nemo', 5),
+]
+
+
+def contents(path):
+    """The bytes of an output by the names of its files; of a single file by ''."""
+    if os.path.isdir(path):
+        return tree_bytes(path)
+    with open(path, 'rb') as f:
+        return {'': f.read()}
 
 
 def write_model(path):
@@ -68,8 +91,14 @@ def interrupted(c, source, target, flags, moment, sig):
     return child.returncode
 
 
+def files_below(path):
+    if os.path.isfile(path):
+        return [path]
+    return [os.path.join(root, name) for root, _, names in os.walk(path) for name in names]
+
+
 def expect_same(target, whole, what):
-    actual = tree_bytes(target)
+    actual = contents(target)
     check(sorted(actual) == sorted(whole), f'{what}: other files: {sorted(actual)}')
     for name, data in whole.items():
         check(actual[name] == data, f'{what}: {name} differs')
@@ -77,10 +106,10 @@ def expect_same(target, whole, what):
     check(not beside, f'{what}: left beside the output: {beside}')
 
 
-def kill_at_random_moments(c, source, flags, whole, seconds, name):
+def kill_at_random_moments(c, source, kind, whole, seconds):
     moments, kept = random.Random(7), 0
-    target = c.path('killed')
-    for i in range(KILLS):
+    name, flags, target = kind.name, kind.flags, c.path('killed' + kind.suffix)
+    for i in range(kind.kills):
         code = interrupted(c, source, target, flags, moments.uniform(0, seconds), signal.SIGKILL)
         check(code in (0, -signal.SIGKILL), f'{name}: exit {code}\n{c.stderr}')
         if code != 0:
@@ -96,9 +125,9 @@ def kill_at_random_moments(c, source, flags, whole, seconds, name):
     return kept
 
 
-def interrupt(c, source, flags, whole, seconds):
+def interrupt(c, source, kind, whole, seconds):
     """SIGINT leaves a state that can be resumed, says so, and exits with 130."""
-    target, said = c.path('interrupted'), 0
+    flags, target, said = kind.flags, c.path('interrupted' + kind.suffix), 0
     for share in (0.3, 0.5, 0.7):
         code = interrupted(c, source, target, flags, seconds * share, signal.SIGINT)
         check(code in (0, 130), f'SIGINT: exit {code}\n{c.stderr}')
@@ -111,15 +140,14 @@ def interrupt(c, source, flags, whole, seconds):
     return said
 
 
-def change_what_is_there(c, source, flags, whole, seconds):
+def change_what_is_there(c, source, kind, whole, seconds):
     """What an accident did to the partial files is found by their contents, not by dates."""
-    target, changed = c.path('changed'), 0
+    flags, target, changed = kind.flags, c.path('changed' + kind.suffix), 0
     for share in (0.5, 0.7, 0.8, 0.9):
         code = interrupted(c, source, target, flags, seconds * share, signal.SIGKILL)
         partial = target + '.partial'
-        if code != 0 and os.path.isdir(partial):
-            for name in os.listdir(partial):
-                path = os.path.join(partial, name)
+        if code != 0 and os.path.exists(partial):
+            for path in files_below(partial):
                 size = os.path.getsize(path)
                 with open(path, 'r+b') as f:
                     for at in range(0, size, max(1, size // 50)):
@@ -136,14 +164,14 @@ def change_what_is_there(c, source, flags, whole, seconds):
     return changed
 
 
-def full_disk(c, source, flags, whole):
+def full_disk(c, source, kind, whole):
     """On a file system too small: exit 4, and after room was made the same result. Needs the right to mount one."""
     small = c.path('small')
     os.mkdir(small)
     if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', small], capture_output=True).returncode:
         return 'full disk not tried: no right to mount a file system'
     try:
-        target = os.path.join(small, 'out')
+        flags, target = kind.flags, os.path.join(small, 'out' + kind.suffix)
         c.run('nemo-convert', source, target, *flags, expect=4)
         # Known beforehand, or found on the way where sizes are not known: then what is finished stays.
         check('free' in c.stderr or ('No space' in c.stderr and '--resume goes on' in c.stderr), c.stderr)
@@ -169,9 +197,9 @@ def wait_until_gone(target):
         time.sleep(0.1)
 
 
-def ranks(c, source, flags, whole, seconds):
+def ranks(c, source, kind, whole, seconds):
     """Several processes write the same bytes, and another number of them goes on after a kill."""
-    target = c.path('ranks')
+    flags, target = kind.flags, c.path('ranks' + kind.suffix)
     mpirun = ['mpirun', '-n', '3', '--oversubscribe']
     c.run('nemo-convert', source, target, *flags, launcher=mpirun)
     expect_same(target, whole, 'three ranks')
@@ -193,22 +221,19 @@ def ranks(c, source, flags, whole, seconds):
 with Context() as c:
     source = c.path('model')
     write_model(source)
-    kinds = [('hdf5', ['--tp', '2', '--pp', '2', '--jobs', '2']),
-             ('safetensors', ['--tp', '4', '--container', 'safetensors', '--jobs', '2'])]
-    if '--compress' in c.run('nemo-convert', '--help'):
-        kinds.append(('zstd', ['--tp', '2', '--compress', 'zstd', '--jobs', '2']))
-    for name, flags in kinds:
+    for kind in KINDS:
+        undisturbed = c.path('whole' + kind.suffix)
         start = time.monotonic()
-        c.run('nemo-convert', source, c.path('whole'), *flags)
+        c.run('nemo-convert', source, undisturbed, *kind.flags)
         seconds = time.monotonic() - start
-        whole = tree_bytes(c.path('whole'))
-        kept = kill_at_random_moments(c, source, flags, whole, seconds, name)
-        said = interrupt(c, source, flags, whole, seconds)
-        changed = change_what_is_there(c, source, flags, whole, seconds)
-        print(f'{name}: {seconds:.2f} s a run; {KILLS} kills, {kept} went on with finished tensors; SIGINT said how to go '
-              f'on {said} of 3 times; {changed} partial files changed')
-        print(full_disk(c, source, flags, whole))
-        print(ranks(c, source, flags, whole, seconds))
-        subprocess.run(['rm', '-r', c.path('whole')], check=True)
-        for left in ('ranks', 'small'):
+        whole = contents(undisturbed)
+        subprocess.run(['rm', '-r', undisturbed], check=True)
+        kept = kill_at_random_moments(c, source, kind, whole, seconds)
+        said = interrupt(c, source, kind, whole, seconds)
+        changed = change_what_is_there(c, source, kind, whole, seconds)
+        print(f'{kind.name}: {seconds:.2f} s a run; {kind.kills} kills, {kept} went on with finished tensors; SIGINT '
+              f'said how to go on {said} of 3 times; {changed} partial files changed')
+        print(full_disk(c, source, kind, whole))
+        print(ranks(c, source, kind, whole, seconds))
+        for left in ('ranks' + kind.suffix, 'small'):
             subprocess.run(['rm', '-rf', c.path(left)], check=True)

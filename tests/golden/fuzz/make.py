@@ -440,9 +440,9 @@ if len(sys.argv) > 1:
         for name, data in HF_FILES.items():
             with open(f'{folder}/hf/{name}', 'wb') as f:
                 f.write(data if isinstance(data, bytes) else data.encode())
-        for container in ('safetensors', 'hdf5'):
-            out = f'{folder}/{container}'
-            subprocess.run([sys.argv[1], folder + '/hf', out, '--container', container], check=True, stdout=subprocess.DEVNULL)
+        for kind, flags in (('safetensors', ['--container', 'safetensors']), ('hdf5', []), ('zstd', ['--compress', 'zstd'])):
+            out = f'{folder}/{kind}'
+            subprocess.run([sys.argv[1], folder + '/hf', out, *flags], check=True, stdout=subprocess.DEVNULL)
             files = folder_files(out)
-            write('checkpoint', 'native_' + container, tree(files))
-        write('manifest', 'plain', files['manifest.json'])
+            write('checkpoint', 'native_' + kind, tree(files))
+            write('manifest', 'plain' if kind == 'hdf5' else kind, files['manifest.json'])

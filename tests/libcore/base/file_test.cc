@@ -47,6 +47,16 @@ TEST(File, SlicesDoNotReachPastTheirEnd) {
             StatusCode::kCorruption);
 }
 
+TEST(File, APlaceHasThePhaseOfTheFileOnDiskHoweverItIsSliced) {
+  const TempDir dir;
+  WriteFileOrDie(dir / "f", std::string(10000, 'x'));
+  const std::shared_ptr<RandomAccessFile> file = *OpenFile(dir / "f");
+  EXPECT_EQ(file->PhaseAt(5000), 904);
+  const auto slice = SliceFile(SliceFile(file, 4000, 6000, "outer"), 100, 5000, "inner");
+  EXPECT_EQ(slice->PhaseAt(0), 4);
+  EXPECT_EQ(MemoryFile("m", "0123456789")->PhaseAt(5), 0);
+}
+
 TEST(File, ReadAllRefusesWhatIsLargerThanExpected) {
   EXPECT_EQ(ReadAll(*MemoryFile("m", "0123456789"), 9).error().code(), StatusCode::kCorruption);
   EXPECT_EQ(*ReadAll(*MemoryFile("m", "0123456789"), 10), "0123456789");
