@@ -20,6 +20,8 @@ test_packages=(
   python3 python3-venv hdf5-tools                   # other people's readers check our files
   xz-utils                                          # the hostile archives come packed
 )
+# A Slurm of two nodes on this machine, for the time of one test. Not where a site has its own.
+slurm_packages=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)
 
 readonly exit_failed=1 exit_usage=2 exit_environment=4
 readonly memory_per_job_kib=$((1536 * 1024))
@@ -255,6 +257,7 @@ build() {
 
 # Not called `test`: that would hide the shell's own.
 test_everything() {
+  command -v srun >/dev/null || test_packages+=("${slurm_packages[@]}")
   stage packages install_packages "${build_packages[@]}" "${test_packages[@]}"
   jobs=${jobs:-$(default_jobs)}
   stage "python packages" prepare_python
