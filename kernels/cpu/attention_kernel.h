@@ -105,13 +105,13 @@ void WeighRows(int64_t rows, const AttentionScratch& s, int64_t row, const BF16*
   }
 }
 
-/// Takes in one page: the rows' counts are set, keys packed, scores are zero.
+/// Takes in one page: the rows' counts are set, keys packed.
 template <class V>
 void AddPage(AttentionScratch& s, const AttentionArgs& args, const BF16* values) {
   for (int64_t row = 0; row < s.num_rows; row += V::kRows) {
     const int64_t rows = s.num_rows - row < V::kRows ? s.num_rows - row : V::kRows;
-    DotRows<V>(rows, s.keys, s.queries + row * s.num_pairs, s.num_pairs,
-               s.scores + row * kPageTokens);
+    DotRows<V>(rows, s.keys, s.queries + row * s.num_pairs, s.num_pairs, /*clear=*/true,
+               Ahead{nullptr, 0}, s.scores + row * kPageTokens);
   }
   for (int64_t row = 0; row < s.num_rows; ++row) {
     if (s.counts[row] > 0) SoftmaxRow<V>(s, row, args.scale);
@@ -182,14 +182,13 @@ void StoreOutputs(const AttentionTask& task, const AttentionScratch& s) {
   }
 }
 
-/// Clears the scores and sets how many tokens of the page at `begin` each row sees.
+/// Sets how many tokens of the page at `begin` each row sees.
 template <class V>
 void BeginPage(AttentionScratch& s, const int32_t* positions, int64_t q_per_group, int64_t begin) {
   for (int64_t row = 0; row < s.num_rows; ++row) {
     const int64_t seen = positions[row / q_per_group] + 1 - begin;
     s.counts[row] = seen < 0 ? 0 : seen > kPageTokens ? kPageTokens : seen;
   }
-  for (int64_t i = 0; i < s.num_rows * kPageTokens; i += 16) V::Store(s.scores + i, V::Set(0.0f));
 }
 
 template <class V>
@@ -210,7 +209,8 @@ void Attention(const AttentionTask& task) {
     BeginPage<V>(s, positions, q_per_group, begin);
     const int64_t page = table[begin / kPageTokens];
     const BF16* keys = args.pages + (page * args.num_kv_heads + task.kv_head) * 2 * kPageTokens * d;
-    PackPanel<V>(keys, d, d, s.keys);
+    const int64_t seen = last + 1 - begin < kPageTokens ? last + 1 - begin : kPageTokens;
+    PackPanel<V>(keys, d, d, seen, s.keys);
     AddPage<V>(s, args, keys + kPageTokens * d);
     const int64_t end = begin + kPageTokens;
     if (end % kSplitTokens != 0 && end <= last) continue;

@@ -55,7 +55,7 @@ void FillPanel(const IsaKernels& kernels, std::span<const BF16> weight, const Pa
     const int64_t leaf_size = packed.k() / packed.num_leaves();
     for (int leaf = 0; leaf < packed.num_leaves(); ++leaf) {
       kernels.pack_panel(weight.data() + first_column * packed.k() + leaf * leaf_size, packed.k(),
-                         leaf_size,
+                         leaf_size, kPanelColumns,
                          packed.panel(index) + leaf * packed.leaf_pairs() * 2 * kPanelColumns);
     }
     return;

@@ -24,11 +24,46 @@ inline constexpr int64_t kMaxBlockRows = 6;  ///< no instruction set works on mo
 inline constexpr int kMaxLevels = 4;         ///< leaf sums alive at once in a tree of kNumLeaves
 static_assert(kPanelColumns == kPageTokens);
 
+/// Cuts `size` in `count` parts of nearly equal size; part i is [at(i), at(i + 1)).
+struct EvenCut {
+  int64_t size, count;
+  int64_t at(int64_t i) const { return size * i / count; }
+  /// In as few parts as hold `max_part` each.
+  static EvenCut InPartsOf(int64_t max_part, int64_t size) {
+    return {size, (size + max_part - 1) / max_part};
+  }
+};
+
+inline constexpr int64_t kTilePairs = 16;  ///< pairs that an AMX tile adds at once
+
+/// The pairs of one leaf in slices that begin at multiples of kTilePairs.
+struct SliceCut {
+  int64_t leaf_pairs;
+  EvenCut tiles;  ///< the last one may be partly there
+  int64_t count() const { return tiles.count; }
+  int64_t at(int64_t i) const {
+    const int64_t begin = tiles.at(i) * kTilePairs;
+    return begin < leaf_pairs ? begin : leaf_pairs;
+  }
+};
+
+/// Each slice meets all rows before the next one is looked at. A few row blocks are done so soon
+/// that a slice and the one being fetched must both be in the first-level cache; more of them leave
+/// time to read a slice from the second-level cache.
+inline SliceCut SlicesOfLeaf(int64_t leaf_pairs, int64_t num_row_blocks) {
+  constexpr int64_t kFewBlocks = 3, kFewBlocksTiles = 4, kManyBlocksTiles = 24;
+  const int64_t num_tiles = (leaf_pairs + kTilePairs - 1) / kTilePairs;
+  if (num_row_blocks == 1) return {leaf_pairs, {num_tiles, 1}};
+  const int64_t slice_tiles = num_row_blocks <= kFewBlocks ? kFewBlocksTiles : kManyBlocksTiles;
+  return {leaf_pairs, EvenCut::InPartsOf(slice_tiles, num_tiles)};
+}
+
 /// Panel columns of one product of up to `m` rows with one panel of a weight.
 struct PanelTask {
   const BF16* panel;  ///< [num_leaves, leaf_pairs, 64, 2]
-  const uint32_t*
-      x;  ///< row blocks [num_leaves * leaf_pairs, rows of the block], each a pair (even, odd)
+  /// Slice after slice of each leaf; a slice consists of row blocks [pairs of the slice, rows of
+  /// the block], each element a pair (even, odd). Rows are cut by EvenCut in parts of block_rows.
+  const uint32_t* x;
   int64_t m;
   int64_t leaf_pairs;
   int num_leaves;
@@ -57,8 +92,8 @@ struct IsaKernels {
   const char* name;
   bool (*available)();
   int64_t block_rows;  ///< rows of a block of packed activations
-  /// 64 rows of `size` elements, `stride` apart, to [(size + 1) / 2, 64, 2].
-  void (*pack_panel)(const BF16* rows, int64_t stride, int64_t size, BF16* panel);
+  /// `count` <= 64 rows of `size` elements, `stride` apart, to [(size + 1) / 2, 64, 2].
+  void (*pack_panel)(const BF16* rows, int64_t stride, int64_t size, int64_t count, BF16* panel);
   void (*panel)(const PanelTask& task);
   void (*residual_norm_row)(const ResidualNormArgs& args, int64_t token);
   void (*rope_append_token)(const RopeAppendArgs& args, int64_t token);

@@ -114,8 +114,8 @@ struct Avx2 {
     return {_mm256_fmadd_ps(w.even.lo, x.even, acc.lo), _mm256_fmadd_ps(w.even.hi, x.even, acc.hi)};
   }
   static void Transpose8x8(const BF16* rows, int64_t stride, uint32_t* out);
-  static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
-    for (int64_t t = 0; t < kPageTokens; t += 8) Transpose8x8(rows + t * stride, stride, out + t);
+  static void TransposePairs(const BF16* rows, int64_t stride, int64_t count, uint32_t* out) {
+    for (int64_t t = 0; t < count; t += 8) Transpose8x8(rows + t * stride, stride, out + t);
   }
 };
 

@@ -79,9 +79,8 @@ struct Avx512 {
   }
   static F Dot(F acc, Pairs w, Pair x) { return _mm512_dpbf16_ps(acc, w, x); }
   static void Transpose16x16(const BF16* rows, int64_t stride, uint32_t* out);
-  static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
-    for (int64_t t = 0; t < kPageTokens; t += 16)
-      Transpose16x16(rows + t * stride, stride, out + t);
+  static void TransposePairs(const BF16* rows, int64_t stride, int64_t count, uint32_t* out) {
+    for (int64_t t = 0; t < count; t += 16) Transpose16x16(rows + t * stride, stride, out + t);
   }
 };
 

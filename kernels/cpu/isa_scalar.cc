@@ -88,8 +88,8 @@ struct Scalar {
     return Map(
         [&](int i) { return std::fma(w.even[i], x.even, std::fma(w.odd[i], x.odd, acc.lane[i])); });
   }
-  static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
-    for (int64_t t = 0; t < kPageTokens; ++t) {
+  static void TransposePairs(const BF16* rows, int64_t stride, int64_t count, uint32_t* out) {
+    for (int64_t t = 0; t < count; ++t) {
       out[t] = rows[t * stride] | static_cast<uint32_t>(rows[t * stride + 1]) << 16;
     }
   }

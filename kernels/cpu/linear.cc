@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/cpu/cpu_backend.h"
 #include "libcore/runtime/math.h"
@@ -12,17 +13,43 @@ constexpr int64_t kMaxRows = 384;
 
 int64_t ItemBytes(Epilogue epilogue) { return epilogue == Epilogue::kFloat ? 4 : 2; }
 
-/// Rows in blocks of `block_rows`, each [num_pairs, rows of the block].
+/// Rows of whole pairs, `stride` elements apart, to a block [num_pairs, R].
+template <int R>
+void InterleaveRows(const BF16* x, int64_t stride, int64_t num_pairs, uint32_t* out) {
+  for (int64_t pair = 0; pair < num_pairs; ++pair, out += R) {
+    for (int row = 0; row < R; ++row) {
+      std::memcpy(out + row, x + row * stride + 2 * pair, sizeof(*out));
+    }
+  }
+}
+
+/// InterleaveRows for a number of rows known only at run time.
+template <int R = kMaxBlockRows>
+void PackBlock(int64_t rows, const BF16* x, int64_t stride, int64_t num_pairs, uint32_t* out) {
+  if (rows == R) {
+    InterleaveRows<R>(x, stride, num_pairs, out);
+  } else if constexpr (R > 1) {
+    PackBlock<R - 1>(rows, x, stride, num_pairs, out);
+  }
+}
+
+/// `m` rows as PanelTask::x wants them.
 void PackRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, int64_t m,
               uint32_t* out) {
-  const int64_t block_rows = self.kernels().block_rows;
-  self.pool().ForEach((m + block_rows - 1) / block_rows, [&](int64_t block, int) {
-    const int64_t begin = block * block_rows;
-    const int64_t rows = std::min(block_rows, m - begin);
-    for (int64_t row = 0; row < rows; ++row) {
-      PackPairs(x + (begin + row) * weight.k(), weight.k(), weight.num_leaves(), rows,
-                out + begin * weight.num_pairs() + row);
-    }
+  const EvenCut blocks = EvenCut::InPartsOf(self.kernels().block_rows, m);
+  const SliceCut slices = SlicesOfLeaf(weight.leaf_pairs(), blocks.count);
+  const int64_t k = weight.k(), leaf_size = k / weight.num_leaves();
+  self.pool().ForEach(blocks.count * weight.num_leaves() * slices.count(), [&](int64_t index, int) {
+    const int64_t block = index % blocks.count, slice = index / blocks.count % slices.count();
+    const int64_t leaf = index / blocks.count / slices.count();
+    const int64_t row = blocks.at(block), rows = blocks.at(block + 1) - row;
+    const int64_t begin = slices.at(slice), num_pairs = slices.at(slice + 1) - begin;
+    const int64_t num_whole = std::min(num_pairs, leaf_size / 2 - begin);
+    const BF16* from = x + row * k + leaf * leaf_size + 2 * begin;
+    uint32_t* to = out + (leaf * weight.leaf_pairs() + begin) * m + row * num_pairs;
+    PackBlock(rows, from, k, num_whole, to);
+    if (num_whole == num_pairs) return;  // else the leaf is odd and ends with half a pair
+    for (int64_t i = 0; i < rows; ++i) to[num_whole * rows + i] = from[i * k + 2 * num_whole];
   });
 }
 

@@ -6,16 +6,19 @@
 
 namespace nemo::cpu {
 
-/// 64 rows of `size` elements, `stride` apart, to a panel [pairs, 64, 2].
+inline constexpr int64_t kLineBytes = 64;  ///< of a cache line
+
+/// `count` of 64 rows of `size` elements, `stride` apart, to a panel [pairs, 64, 2]. Some of the
+/// rows behind them may be packed as well (they must exist), the others keep what they had.
 template <class V>
-void PackPanel(const BF16* rows, int64_t stride, int64_t size, BF16* panel) {
+void PackPanel(const BF16* rows, int64_t stride, int64_t size, int64_t count, BF16* panel) {
   auto* out = reinterpret_cast<uint32_t*>(panel);
   int64_t pair = 0;
   for (; 2 * (pair + V::kTransposePairs) <= size; pair += V::kTransposePairs) {
-    V::TransposePairs(rows + 2 * pair, stride, out + pair * kPanelColumns);
+    V::TransposePairs(rows + 2 * pair, stride, count, out + pair * kPanelColumns);
   }
   for (; 2 * pair < size; ++pair) {
-    for (int64_t row = 0; row < kPanelColumns; ++row) {
+    for (int64_t row = 0; row < count; ++row) {
       const BF16* x = rows + row * stride + 2 * pair;
       const uint32_t odd = 2 * pair + 1 < size ? x[1] : 0;
       out[pair * kPanelColumns + row] = x[0] | odd << 16;
@@ -23,29 +26,44 @@ void PackPanel(const BF16* rows, int64_t stride, int64_t size, BF16* panel) {
   }
 }
 
-/// Adds `num_pairs` pairs to `sums` [R, 64]. panel: [num_pairs, 64, 2]; x: [num_pairs, R].
-/// Each element of `sums` sees its pairs in order, whatever R.
-template <class V, int R>
-void DotBlock(const BF16* panel, const uint32_t* x, int64_t num_pairs, float* sums) {
+/// What a product asks the memory for while it computes: `lines` cache lines (64 bytes) per pair,
+/// one after the other from `from` on. Past the end of the weight that does no harm.
+struct Ahead {
+  const char* from;
+  int lines;
+};
+
+/// sums [R, 64] += `num_pairs` pairs, or = when `clear`. panel: [num_pairs, 64, 2]; x: [num_pairs,
+/// R]. Each element of `sums` sees its pairs in order, whatever R.
+template <class V, int R, int kLines>
+void DotBlock(const BF16* panel, const uint32_t* x, int64_t num_pairs, bool clear,
+              const char* ahead, float* sums) {
   using F = typename V::F;
-  constexpr int64_t kPrefetchPairs = 8;  // 2 KiB ahead of the loads
   for (int64_t first = 0; first < kPanelColumns; first += 16 * V::kColumns) {
     F acc[R][V::kColumns];
     NEMO_UNROLL
     for (int r = 0; r < R; ++r) {
       NEMO_UNROLL
-      for (int c = 0; c < V::kColumns; ++c) {
-        acc[r][c] = V::Load(sums + r * kPanelColumns + first + 16 * c);
+      for (int c = 0; c < V::kColumns; ++c) acc[r][c] = V::Set(0.0f);
+    }
+    if (!clear) {
+      NEMO_UNROLL
+      for (int r = 0; r < R; ++r) {
+        NEMO_UNROLL
+        for (int c = 0; c < V::kColumns; ++c) {
+          acc[r][c] = V::Load(sums + r * kPanelColumns + first + 16 * c);
+        }
       }
     }
     const BF16* w = panel + 2 * first;
     for (int64_t p = 0; p < num_pairs; ++p, w += 2 * kPanelColumns) {
+      if (kLines > 0 && first == 0) {
+        NEMO_UNROLL
+        for (int i = 0; i < kLines; ++i) __builtin_prefetch(ahead + (p * kLines + i) * kLineBytes);
+      }
       typename V::Pairs weight[V::kColumns];
       NEMO_UNROLL
-      for (int c = 0; c < V::kColumns; ++c) {
-        __builtin_prefetch(w + kPrefetchPairs * 2 * kPanelColumns + 32 * c);
-        weight[c] = V::LoadPairs(w + 32 * c);
-      }
+      for (int c = 0; c < V::kColumns; ++c) weight[c] = V::LoadPairs(w + 32 * c);
       NEMO_UNROLL
       for (int r = 0; r < R; ++r) {
         const auto value = V::BroadcastPair(x[p * R + r]);
@@ -63,31 +81,55 @@ void DotBlock(const BF16* panel, const uint32_t* x, int64_t num_pairs, float* su
   }
 }
 
-/// DotBlock for a number of rows known only at run time, `rows` <= V::kRows.
+/// DotBlock for numbers known only at run time: `rows` <= V::kRows, ahead.lines 0, 1, 2 or 4.
 template <class V, int R = V::kRows>
-void DotRows(int64_t rows, const BF16* panel, const uint32_t* x, int64_t num_pairs, float* sums) {
+void DotRows(int64_t rows, const BF16* panel, const uint32_t* x, int64_t num_pairs, bool clear,
+             const Ahead& ahead, float* sums) {
   if (rows == R) {
-    DotBlock<V, R>(panel, x, num_pairs, sums);
+    switch (ahead.lines) {
+      case 4:
+        return DotBlock<V, R, 4>(panel, x, num_pairs, clear, ahead.from, sums);
+      case 2:
+        return DotBlock<V, R, 2>(panel, x, num_pairs, clear, ahead.from, sums);
+      case 1:
+        return DotBlock<V, R, 1>(panel, x, num_pairs, clear, ahead.from, sums);
+      default:
+        return DotBlock<V, R, 0>(panel, x, num_pairs, clear, nullptr, sums);
+    }
   } else if constexpr (R > 1) {
-    DotRows<V, R - 1>(rows, panel, x, num_pairs, sums);
+    DotRows<V, R - 1>(rows, panel, x, num_pairs, clear, ahead, sums);
   }
 }
 
-/// One leaf for all rows, in slices of pairs that stay in the second-level cache while the row
-/// blocks pass.
+/// What row block `block` of `num_blocks` fetches while it passes the slice of `num_pairs` pairs at
+/// `panel`. One block alone is bound by the memory and asks for what it needs a little later; more
+/// of them share out the next slice (of the next leaf or panel in the end), so that the memory is
+/// busy all the time and not only while the first block passes.
+template <class V>
+Ahead AheadOf(int64_t block, int64_t num_blocks, const BF16* panel, int64_t num_pairs) {
+  constexpr int64_t kPairBytes = 2 * kPanelColumns * sizeof(BF16);
+  constexpr int64_t kStreamBytes = 8192;
+  const char* begin = reinterpret_cast<const char*>(panel);
+  if (num_blocks == 1) return {begin + kStreamBytes, 4};
+  const int lines = num_blocks < 4 ? 2 : 1;
+  if (block * lines >= kPairBytes / kLineBytes) return {nullptr, 0};
+  return {begin + num_pairs * (kPairBytes + block * lines * kLineBytes), lines};
+}
+
+/// One leaf for all rows, slice by slice. `sums` [m, 64] is overwritten.
 template <class V>
 void DotLeaf(const PanelTask& task, int leaf, float* sums) {
-  constexpr int64_t kSlicePairs = 512;
-  const int64_t row_pairs = task.num_leaves * task.leaf_pairs;
-  const int64_t leaf_begin = leaf * task.leaf_pairs;
-  for (int64_t begin = 0; begin < task.leaf_pairs; begin += kSlicePairs) {
-    const int64_t rest = task.leaf_pairs - begin;
-    const int64_t num_pairs = rest < kSlicePairs ? rest : kSlicePairs;
-    const BF16* panel = task.panel + (leaf_begin + begin) * 2 * kPanelColumns;
-    for (int64_t row = 0; row < task.m; row += V::kRows) {
-      const int64_t rows = task.m - row < V::kRows ? task.m - row : V::kRows;
-      const uint32_t* x = task.x + row * row_pairs + (leaf_begin + begin) * rows;
-      DotRows<V>(rows, panel, x, num_pairs, sums + row * kPanelColumns);
+  const EvenCut blocks = EvenCut::InPartsOf(V::kRows, task.m);
+  const SliceCut slices = SlicesOfLeaf(task.leaf_pairs, blocks.count);
+  for (int64_t slice = 0; slice < slices.count(); ++slice) {
+    const int64_t begin = leaf * task.leaf_pairs + slices.at(slice);
+    const int64_t num_pairs = slices.at(slice + 1) - slices.at(slice);
+    const BF16* panel = task.panel + begin * 2 * kPanelColumns;
+    for (int64_t block = 0; block < blocks.count; ++block) {
+      const int64_t row = blocks.at(block);
+      DotRows<V>(blocks.at(block + 1) - row, panel, task.x + begin * task.m + row * num_pairs,
+                 num_pairs, slice == 0, AheadOf<V>(block, blocks.count, panel, num_pairs),
+                 sums + row * kPanelColumns);
     }
   }
 }
@@ -96,7 +138,9 @@ template <class V>
 void StoreRow(const PanelTask& task, const float* sums, int64_t row) {
   if (task.epilogue == Epilogue::kFloat) {
     float* y = static_cast<float*>(task.y) + row * task.y_stride;
-    for (int64_t c = 0; c < task.num_columns; ++c) y[c] = sums[c];
+    int64_t c = 0;
+    for (; c + 16 <= task.num_columns; c += 16) V::Store(y + c, V::Load(sums + c));
+    for (; c < task.num_columns; ++c) y[c] = sums[c];
     return;
   }
   BF16* y = static_cast<BF16*>(task.y) + row * task.y_stride;
@@ -111,13 +155,12 @@ void StoreRow(const PanelTask& task, const float* sums, int64_t row) {
 }
 
 /// Leaves are added like the digits of a binary counter: two sums of equal height become one.
-template <class V>
+template <class V, void (*kDotLeaf)(const PanelTask& task, int leaf, float* sums) = DotLeaf<V>>
 void Panel(const PanelTask& task) {
   const int64_t size = task.m * kPanelColumns;
   float* top = task.sums;
   for (int leaf = 0; leaf < task.num_leaves; ++leaf) {
-    for (int64_t i = 0; i < size; i += 16) V::Store(top + i, V::Set(0.0f));
-    DotLeaf<V>(task, leaf, top);
+    kDotLeaf(task, leaf, top);
     for (int done = leaf; done % 2 == 1; done /= 2) {
       float* left = top - size;
       for (int64_t i = 0; i < size; i += 16) {

@@ -22,6 +22,34 @@ std::vector<BackendCase> AllVariants() {
 
 INSTANTIATE_TEST_SUITE_P(Cpu, BackendSuite, ::testing::ValuesIn(AllVariants()), BackendCaseName);
 
+TEST(CpuBackend, ProductsHaveTheSameBitsForAnyNumberOfRows) {
+  std::mt19937 random(5);
+  const auto reference = CreateReferenceBackend();
+  struct Row {
+    int64_t n, k;
+    int leaves, most_rows;
+  };
+  // Leaves of several slices, of odd length, and shorter than a tile; a panel that is partly there.
+  for (const Row& row : {Row{130, 1002, 2, 70}, Row{66, 1805, 1, 33}, Row{64, 8 * 11, 8, 70}}) {
+    const LinearInput whole = RandomLinear(random, row.n, row.k, row.most_rows, row.leaves);
+    const std::vector<float> all = RunLinear(*reference, whole, Epilogue::kFloat);
+    for (const std::string& isa : AvailableIsas()) {
+      for (int threads : {1, 2}) {
+        auto backend = CreateCpuBackend({.num_threads = threads, .isa = isa});
+        ASSERT_TRUE(backend.has_value());
+        for (int64_t m = 1; m <= row.most_rows; ++m) {
+          LinearInput part = whole;
+          part.m = m;
+          part.x.resize(m * row.k);
+          const std::vector<float> expected(all.begin(), all.begin() + m * row.n);
+          ExpectSame(expected, RunLinear(**backend, part, Epilogue::kFloat),
+                     Format("{}, {} threads, n {} k {} m {}", isa, threads, row.n, row.k, m));
+        }
+      }
+    }
+  }
+}
+
 /// Every finite bit pattern, so that sums overflow, cancel and underflow.
 std::vector<BF16> AnyFinite(std::mt19937& random, int64_t count, uint32_t exponents) {
   std::vector<BF16> out(count);
