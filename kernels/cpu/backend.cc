@@ -21,6 +21,7 @@ constexpr OpTable kOps = {
     .head_stats = HeadStats,
 };
 
+/// Those with equal bits, fastest first.
 constexpr const IsaKernels* kIsas[] = {
 #if defined(__x86_64__)
     &kAvx512Kernels,
@@ -29,14 +30,21 @@ constexpr const IsaKernels* kIsas[] = {
     &kScalarKernels,
 };
 
+/// Adds in an order of its own: never chosen for somebody who did not ask for it.
+constexpr std::string_view kOptInIsa = "amx";
+
 Result<const IsaKernels*> ChooseIsa(const std::string& name) {
   for (const IsaKernels* isa : kIsas) {
     if ((name == "auto" || name == isa->name) && isa->available()) return isa;
   }
-  if (name == "amx") {
-    return Unsupported(
-        "isa 'amx' is not built yet, since it adds in another order; "
-        "known: auto, avx512, avx2, scalar");
+#if defined(__x86_64__)
+  if (name == kOptInIsa && kAmxKernels.available()) return &kAmxKernels;
+#endif
+  if (name == kOptInIsa) {
+    return InvalidArgument(
+        Format("isa 'amx' needs a processor with AMX-BF16 and AVX512-BF16 (Sapphire Rapids and "
+               "later), and a kernel (5.16 and later) that permits its use; this machine has: {}",
+               fmt::join(AvailableIsas(), ", ")));
   }
   for (const char* known : {"avx512", "avx2", "scalar"}) {
     if (name == known) {
@@ -44,7 +52,7 @@ Result<const IsaKernels*> ChooseIsa(const std::string& name) {
                                     name, fmt::join(AvailableIsas(), ", ")));
     }
   }
-  return InvalidArgument(Format("unknown isa '{}'; known: auto, avx512, avx2, scalar", name));
+  return InvalidArgument(Format("unknown isa '{}'; known: auto, amx, avx512, avx2, scalar", name));
 }
 
 /// One panel: the pairs of its columns, leaf by leaf. Missing columns stay zero.

@@ -90,8 +90,8 @@ struct StatsTask {
 
 struct IsaKernels {
   const char* name;
-  bool (*available)();
-  int64_t block_rows;  ///< rows of a block of packed activations
+  bool (*available)();  ///< on this machine; AMX asks the kernel for permission
+  int64_t block_rows;   ///< rows of a block of packed activations
   /// `count` <= 64 rows of `size` elements, `stride` apart, to [(size + 1) / 2, 64, 2].
   void (*pack_panel)(const BF16* rows, int64_t stride, int64_t size, int64_t count, BF16* panel);
   void (*panel)(const PanelTask& task);
@@ -105,6 +105,7 @@ extern const IsaKernels kScalarKernels;
 #if defined(__x86_64__)
 extern const IsaKernels kAvx2Kernels;    ///< AVX2 and FMA
 extern const IsaKernels kAvx512Kernels;  ///< AVX512F, BW, VL and BF16
+extern const IsaKernels kAmxKernels;     ///< the same and AMX-BF16: not the bits of the others
 #endif
 
 /// Cuts a row `x` of k elements into pairs, leaf by leaf: out[pair * stride] holds elements 2i (low
