@@ -12,6 +12,9 @@
 
 namespace nemo::cpu {
 
+/// Values are fetched this far before they are needed.
+inline constexpr int64_t kFetchTokens = 16;
+
 template <class V>
 float ExpOne(float x) {
   float lanes[16];
@@ -19,17 +22,16 @@ float ExpOne(float x) {
   return lanes[0];
 }
 
-/// Weights of one row from its scores, and the row's running maximum and sum.
+/// One row's scores become weights that are not yet rounded; its running maximum grows.
 template <class V>
-void SoftmaxRow(AttentionScratch& s, int64_t row, float scale) {
+void ExpRow(AttentionScratch& s, int64_t row, float scale) {
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   float* scores = s.scores + row * kPageTokens;
-  const int64_t count = s.counts[row];
   auto page_max = V::Set(kLowest);
   for (int64_t i = 0; i < kPageTokens; i += 16) {
     V::Store(scores + i, V::Mul(V::Load(scores + i), V::Set(scale)));
   }
-  for (int64_t i = count; i < kPageTokens; ++i) scores[i] = kLowest;
+  for (int64_t i = s.counts[row]; i < kPageTokens; ++i) scores[i] = kLowest;
   for (int64_t i = 0; i < kPageTokens; i += 16) page_max = V::Max(V::Load(scores + i), page_max);
   float lanes[16];
   V::Store(lanes, page_max);
@@ -38,23 +40,51 @@ void SoftmaxRow(AttentionScratch& s, int64_t row, float scale) {
     if (lane > max) max = lane;
   }
   s.keep[row] = ExpOne<V>(s.max[row] - max);
+  s.max[row] = max;
   for (int64_t i = 0; i < kPageTokens; i += 16) {
     V::Store(scores + i, V::Exp(V::Sub(V::Load(scores + i), V::Set(max))));
   }
-  float page_sum = 0.0f;
-  for (int64_t i = 0; i < count; ++i) page_sum += scores[i];
-  for (int64_t i = 0; i < kPageTokens; i += 16) {
-    V::Store(scores + i, V::RoundToBF16(V::Load(scores + i)));
+}
+
+/// Adds the weights of R rows to the rows' sums, each row in the order of its tokens. Several rows
+/// at once, since each addition waits for the one before it.
+template <class V, int R>
+void SumRows(AttentionScratch& s, int64_t row) {
+  const float* weights = s.scores + row * kPageTokens;
+  float sums[R] = {};
+  int64_t common = kPageTokens;
+  for (int r = 0; r < R; ++r) common = s.counts[row + r] < common ? s.counts[row + r] : common;
+  for (int64_t i = 0; i < common; ++i) {
+    NEMO_UNROLL
+    for (int r = 0; r < R; ++r) sums[r] += weights[r * kPageTokens + i];
   }
-  s.sum[row] = s.sum[row] * s.keep[row] + page_sum;
-  s.max[row] = max;
+  for (int r = 0; r < R; ++r) {
+    for (int64_t i = common; i < s.counts[row + r]; ++i) sums[r] += weights[r * kPageTokens + i];
+    if (s.counts[row + r] > 0) s.sum[row + r] = s.sum[row + r] * s.keep[row + r] + sums[r];
+  }
+}
+
+/// Weights of all rows from their scores, and the rows' running maxima and sums.
+template <class V>
+void SoftmaxRows(AttentionScratch& s, float scale) {
+  constexpr int kTogether = 8;
+  for (int64_t row = 0; row < s.num_rows; ++row) {
+    if (s.counts[row] > 0) ExpRow<V>(s, row, scale);
+  }
+  int64_t row = 0;
+  for (; row + kTogether <= s.num_rows; row += kTogether) SumRows<V, kTogether>(s, row);
+  for (; row < s.num_rows; ++row) SumRows<V, 1>(s, row);
+  for (int64_t i = 0; i < s.num_rows * kPageTokens; i += 16) {
+    V::Store(s.scores + i, V::RoundToBF16(V::Load(s.scores + i)));
+  }
 }
 
 /// acc = acc * keep + weights * values for R rows that see the same tokens, and C vectors of
-/// dimensions.
+/// dimensions. With `fetch`, asks for the values of tokens that come a little later, and in the end
+/// for the keys of the next page, at `next`.
 template <class V, int R, int C>
 void WeighValues(const AttentionScratch& s, int64_t row, const BF16* values, int64_t head_dim,
-                 int64_t first) {
+                 int64_t first, bool fetch, const BF16* next) {
   using F = typename V::F;
   const int64_t n = head_dim - first;
   F acc[R][C];
@@ -69,6 +99,13 @@ void WeighValues(const AttentionScratch& s, int64_t row, const BF16* values, int
   const float* weights = s.scores + row * kPageTokens;
   const int64_t count = s.counts[row];
   for (int64_t token = 0; token < count; ++token) {
+    if (fetch) {
+      const int64_t later = token + kFetchTokens;
+      const BF16* from =
+          later < kPageTokens ? values + later * head_dim : next + (later - kPageTokens) * head_dim;
+      NEMO_UNROLL
+      for (int c = 0; c < C; c += 2) __builtin_prefetch(from + first + 16 * c);
+    }
     F value[C];
     NEMO_UNROLL
     for (int c = 0; c < C; ++c) {
@@ -93,33 +130,36 @@ void WeighValues(const AttentionScratch& s, int64_t row, const BF16* values, int
 /// WeighValues over all dimensions for `rows` <= V::kRows.
 template <class V, int R = V::kRows>
 void WeighRows(int64_t rows, const AttentionScratch& s, int64_t row, const BF16* values,
-               int64_t head_dim) {
+               int64_t head_dim, bool fetch, const BF16* next) {
   if (rows == R) {
+    constexpr int kColumns = 2 * R <= V::kRows ? 2 * V::kColumns : V::kColumns;
     int64_t first = 0;
-    for (; first + 16 * V::kColumns <= head_dim; first += 16 * V::kColumns) {
-      WeighValues<V, R, V::kColumns>(s, row, values, head_dim, first);
+    for (; first + 16 * kColumns <= head_dim; first += 16 * kColumns) {
+      WeighValues<V, R, kColumns>(s, row, values, head_dim, first, fetch, next);
     }
-    for (; first < head_dim; first += 16) WeighValues<V, R, 1>(s, row, values, head_dim, first);
+    for (; first < head_dim; first += 16) {
+      WeighValues<V, R, 1>(s, row, values, head_dim, first, fetch, next);
+    }
   } else if constexpr (R > 1) {
-    WeighRows<V, R - 1>(rows, s, row, values, head_dim);
+    WeighRows<V, R - 1>(rows, s, row, values, head_dim, fetch, next);
   }
 }
 
-/// Takes in one page: the rows' counts are set, keys packed.
+/// Takes in one page: the rows' counts are set, keys packed. `next`: the keys of the next page.
 template <class V>
-void AddPage(AttentionScratch& s, const AttentionArgs& args, const BF16* values) {
+void AddPage(AttentionScratch& s, const AttentionArgs& args, const BF16* values, const BF16* next) {
   for (int64_t row = 0; row < s.num_rows; row += V::kRows) {
     const int64_t rows = s.num_rows - row < V::kRows ? s.num_rows - row : V::kRows;
     DotRows<V>(rows, s.keys, s.queries + row * s.num_pairs, s.num_pairs, /*clear=*/true,
                Ahead{nullptr, 0}, s.scores + row * kPageTokens);
   }
-  for (int64_t row = 0; row < s.num_rows; ++row) {
-    if (s.counts[row] > 0) SoftmaxRow<V>(s, row, args.scale);
-  }
+  SoftmaxRows<V>(s, args.scale);
   for (int64_t row = 0; row < s.num_rows;) {
     int64_t end = row + 1;
     while (end < s.num_rows && end - row < V::kRows && s.counts[end] == s.counts[row]) ++end;
-    if (s.counts[row] > 0) WeighRows<V>(end - row, s, row, values, args.head_dim);
+    if (s.counts[row] > 0) {
+      WeighRows<V>(end - row, s, row, values, args.head_dim, /*fetch=*/row == 0, next);
+    }
     row = end;
   }
 }
@@ -191,6 +231,13 @@ void BeginPage(AttentionScratch& s, const int32_t* positions, int64_t q_per_grou
   }
 }
 
+/// The keys of the task's head in a page; its values follow them.
+template <class V>
+const BF16* KeysOf(const AttentionTask& task, int64_t page) {
+  const AttentionArgs& args = *task.args;
+  return args.pages + (page * args.num_kv_heads + task.kv_head) * 2 * kPageTokens * args.head_dim;
+}
+
 template <class V>
 void Attention(const AttentionTask& task) {
   const AttentionArgs& args = *task.args;
@@ -207,11 +254,12 @@ void Attention(const AttentionTask& task) {
   for (int64_t begin = 0; begin <= last; begin += kPageTokens) {
     if (begin % kSplitTokens == 0) Clear<V>(s, s.max, s.sum, s.acc);
     BeginPage<V>(s, positions, q_per_group, begin);
-    const int64_t page = table[begin / kPageTokens];
-    const BF16* keys = args.pages + (page * args.num_kv_heads + task.kv_head) * 2 * kPageTokens * d;
+    const BF16* keys = KeysOf<V>(task, table[begin / kPageTokens]);
+    const bool more = begin + kPageTokens <= last;
+    const BF16* next = more ? KeysOf<V>(task, table[begin / kPageTokens + 1]) : keys;
     const int64_t seen = last + 1 - begin < kPageTokens ? last + 1 - begin : kPageTokens;
     PackPanel<V>(keys, d, d, seen, s.keys);
-    AddPage<V>(s, args, keys + kPageTokens * d);
+    AddPage<V>(s, args, keys + kPageTokens * d, next);
     const int64_t end = begin + kPageTokens;
     if (end % kSplitTokens != 0 && end <= last) continue;
     const int64_t split_begin = begin / kSplitTokens * kSplitTokens;

@@ -13,6 +13,7 @@ struct Avx512 {
   using Pair = __m512bh;
   static constexpr int kRows = 6;
   static constexpr int kColumns = 4;  // 6 x 4 accumulators, 4 weights, 1 activation of 32 registers
+  static constexpr int kTransposeRows = 16;
   static constexpr int kTransposePairs = 16;
 
   static __mmask16 Mask(int64_t n) {
@@ -47,7 +48,25 @@ struct Avx512 {
   static F Div(F a, F b) { return _mm512_div_ps(a, b); }
   static F Max(F a, F b) { return _mm512_max_ps(a, b); }
   static F Fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
-  static F Exp(F x);
+  /// ExpF32, lane by lane.
+  static F Exp(F x) {
+    using namespace exp_f32;  // NOLINT(build/namespaces)
+    const __m512 shifted = _mm512_fmadd_ps(x, Set(kLog2E), Set(kRound));
+    const __m512 n = _mm512_sub_ps(shifted, Set(kRound));
+    const __m512 r = _mm512_fmadd_ps(n, Set(-kLn2Low), _mm512_fmadd_ps(n, Set(-kLn2High), x));
+    __m512 p = _mm512_fmadd_ps(Set(kP5), r, Set(kP4));
+    p = _mm512_fmadd_ps(p, r, Set(kP3));
+    p = _mm512_fmadd_ps(p, r, Set(kP2));
+    p = _mm512_fmadd_ps(p, r, Set(kP1));
+    p = _mm512_fmadd_ps(p, r, Set(kP0));
+    const __m512 y = _mm512_add_ps(Set(1.0f), _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r));
+    const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    __m512 out = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y), exponent));
+    out = _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, Set(kOverflow), _CMP_GE_OQ), out,
+                               Set(std::numeric_limits<float>::infinity()));
+    out = _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, Set(kMin), _CMP_LT_OQ), out, Set(0.0f));
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), out, x);
+  }
 
   static Pairs LoadPairs(const BF16* p) {
     return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p));
@@ -56,35 +75,12 @@ struct Avx512 {
     return reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(pair)));
   }
   static F Dot(F acc, Pairs w, Pair x) { return _mm512_dpbf16_ps(acc, w, x); }
-  static void Transpose16x16(const BF16* rows, int64_t stride, uint32_t* out);
-  static void TransposePairs(const BF16* rows, int64_t stride, int64_t count, uint32_t* out) {
-    for (int64_t t = 0; t < count; t += 16) Transpose16x16(rows + t * stride, stride, out + t);
-  }
+  static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out);
 };
-
-/// ExpF32, lane by lane.
-__m512 Avx512::Exp(__m512 x) {
-  using namespace exp_f32;  // NOLINT(build/namespaces)
-  const __m512 shifted = _mm512_fmadd_ps(x, Set(kLog2E), Set(kRound));
-  const __m512 n = _mm512_sub_ps(shifted, Set(kRound));
-  const __m512 r = _mm512_fmadd_ps(n, Set(-kLn2Low), _mm512_fmadd_ps(n, Set(-kLn2High), x));
-  __m512 p = _mm512_fmadd_ps(Set(kP5), r, Set(kP4));
-  p = _mm512_fmadd_ps(p, r, Set(kP3));
-  p = _mm512_fmadd_ps(p, r, Set(kP2));
-  p = _mm512_fmadd_ps(p, r, Set(kP1));
-  p = _mm512_fmadd_ps(p, r, Set(kP0));
-  const __m512 y = _mm512_add_ps(Set(1.0f), _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r));
-  const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
-  __m512 out = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y), exponent));
-  out = _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, Set(kOverflow), _CMP_GE_OQ), out,
-                             Set(std::numeric_limits<float>::infinity()));
-  out = _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, Set(kMin), _CMP_LT_OQ), out, Set(0.0f));
-  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), out, x);
-}
 
 /// Pairs 0 ... 15 of 16 tokens: out[pair * kPageTokens + token]. First 4 x 4 blocks inside 128-bit
 /// quarters, then the quarters themselves.
-void Avx512::Transpose16x16(const BF16* rows, int64_t stride, uint32_t* out) {
+void Avx512::TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
   __m512i in[16], pairs[16], quads[16];
   for (int i = 0; i < 16; ++i) in[i] = _mm512_loadu_si512(rows + i * stride);
   for (int i = 0; i < 16; i += 2) {

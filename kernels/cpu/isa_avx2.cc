@@ -36,6 +36,7 @@ struct Avx2 {
   };
   static constexpr int kRows = 4;
   static constexpr int kColumns = 1;
+  static constexpr int kTransposeRows = 8;
   static constexpr int kTransposePairs = 8;
 
   static __m256 Set8(float v) { return _mm256_set1_ps(v); }
@@ -113,10 +114,7 @@ struct Avx2 {
     acc = {_mm256_fmadd_ps(w.odd.lo, x.odd, acc.lo), _mm256_fmadd_ps(w.odd.hi, x.odd, acc.hi)};
     return {_mm256_fmadd_ps(w.even.lo, x.even, acc.lo), _mm256_fmadd_ps(w.even.hi, x.even, acc.hi)};
   }
-  static void Transpose8x8(const BF16* rows, int64_t stride, uint32_t* out);
-  static void TransposePairs(const BF16* rows, int64_t stride, int64_t count, uint32_t* out) {
-    for (int64_t t = 0; t < count; t += 8) Transpose8x8(rows + t * stride, stride, out + t);
-  }
+  static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out);
 };
 
 /// ExpF32, lane by lane.
@@ -140,7 +138,7 @@ __m256 Avx2::Exp8(__m256 x) {
 }
 
 /// Pairs 0 ... 7 of 8 tokens: out[pair * kPageTokens + token].
-void Avx2::Transpose8x8(const BF16* rows, int64_t stride, uint32_t* out) {
+void Avx2::TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
   __m256i in[8], pairs[8], quads[8];
   for (int i = 0; i < 8; ++i) {
     in[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows + i * stride));

@@ -20,6 +20,7 @@ struct Scalar {
   };
   static constexpr int kRows = 4;
   static constexpr int kColumns = 1;
+  static constexpr int kTransposeRows = 1;
   static constexpr int kTransposePairs = 1;
 
   template <class Op>
@@ -88,10 +89,8 @@ struct Scalar {
     return Map(
         [&](int i) { return std::fma(w.even[i], x.even, std::fma(w.odd[i], x.odd, acc.lane[i])); });
   }
-  static void TransposePairs(const BF16* rows, int64_t stride, int64_t count, uint32_t* out) {
-    for (int64_t t = 0; t < count; ++t) {
-      out[t] = rows[t * stride] | static_cast<uint32_t>(rows[t * stride + 1]) << 16;
-    }
+  static void TransposePairs(const BF16* rows, int64_t, uint32_t* out) {
+    *out = rows[0] | static_cast<uint32_t>(rows[1]) << 16;
   }
 };
 

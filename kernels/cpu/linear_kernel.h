@@ -9,15 +9,23 @@ namespace nemo::cpu {
 inline constexpr int64_t kLineBytes = 64;  ///< of a cache line
 
 /// `count` of 64 rows of `size` elements, `stride` apart, to a panel [pairs, 64, 2]. Some of the
-/// rows behind them may be packed as well (they must exist), the others keep what they had.
+/// rows behind them may be packed as well (they must exist), the others keep what they had. Group
+/// after group of V::kTransposeRows rows; what lies where the next group would is fetched ahead.
 template <class V>
 void PackPanel(const BF16* rows, int64_t stride, int64_t size, int64_t count, BF16* panel) {
+  constexpr int64_t kGroup = V::kTransposeRows;
   auto* out = reinterpret_cast<uint32_t*>(panel);
-  int64_t pair = 0;
-  for (; 2 * (pair + V::kTransposePairs) <= size; pair += V::kTransposePairs) {
-    V::TransposePairs(rows + 2 * pair, stride, count, out + pair * kPanelColumns);
+  const int64_t num_whole = size / 2 / V::kTransposePairs * V::kTransposePairs;
+  for (int64_t row = 0; row < count; row += kGroup) {
+    const BF16* group = rows + row * stride;
+    for (int64_t pair = 0; pair < num_whole; pair += V::kTransposePairs) {
+      for (int64_t i = 0; i < kGroup; ++i) {
+        __builtin_prefetch(group + (kGroup + i) * stride + 2 * pair);
+      }
+      V::TransposePairs(group + 2 * pair, stride, out + pair * kPanelColumns + row);
+    }
   }
-  for (; 2 * pair < size; ++pair) {
+  for (int64_t pair = num_whole; 2 * pair < size; ++pair) {
     for (int64_t row = 0; row < count; ++row) {
       const BF16* x = rows + row * stride + 2 * pair;
       const uint32_t odd = 2 * pair + 1 < size ? x[1] : 0;
