@@ -127,9 +127,9 @@ Status Engine::CheckBatch(const Batch& batch) const {
     NEMO_CHECK(s.targets.empty() || static_cast<int64_t>(s.targets.size()) == s.num_logit_rows);
     NEMO_CHECK(s.slot >= 0 && s.slot < options_.max_sequences);
     if (s.start < 0 ||
-        s.start + count > std::min(kv_.tokens_of(s.slot), options_.max_sequence_tokens)) {
+        s.start + count > std::min(kv_.book().tokens_of(s.slot), options_.max_sequence_tokens)) {
       return InvalidArgument(Format("positions {}..{} of slot {}; {} are reserved", s.start,
-                                    s.start + count, s.slot, kv_.tokens_of(s.slot)));
+                                    s.start + count, s.slot, kv_.book().tokens_of(s.slot)));
     }
     for (const std::vector<int32_t>* ids : {&s.token_ids, &s.targets}) {
       for (const int32_t id : *ids) {

@@ -29,7 +29,8 @@ Generator::Sequence::Sequence(GenerateRequest r, EndCondition e, const Tokenizer
 
 int64_t Generator::Sequence::first_row() const {
   const int64_t newest = generates() ? std::ssize(ids) - 1 : kNever;
-  return request.logprobs ? std::min(request.logprobs_begin, newest) : newest;
+  const int64_t wanted = request.logprobs ? std::min(request.logprobs_begin, newest) : newest;
+  return std::max(wanted, num_asked);
 }
 
 Result<std::unique_ptr<Generator>> Generator::Create(Engine& engine, const Tokenizer& tokenizer,
@@ -44,8 +45,13 @@ Result<std::unique_ptr<Generator>> Generator::Create(Engine& engine, const Token
   NEMO_ASSIGN_OR_RETURN(Scheduler scheduler,
                         Scheduler::Create({limits.max_step_tokens, options.prefill_chunk,
                                            std::min(limits.max_sequences, limits.max_step_tokens),
-                                           engine.kv().num_pages()}));
+                                           /*num_groups=*/1, options.prefix_cache},
+                                          engine.kv().book()));
   return std::unique_ptr<Generator>(new Generator(engine, tokenizer, std::move(scheduler)));
+}
+
+Generator::~Generator() {
+  for (const auto& [id, sequence] : sequences_) scheduler_.Finish(id);
 }
 
 Status Generator::CheckRequest(const GenerateRequest& request) const {
@@ -87,7 +93,11 @@ Result<int64_t> Generator::Add(GenerateRequest request) {
   const int64_t to_feed = sequence.generates() ? num_prompt : scores ? num_prompt - 1 : 0;
   const int64_t longest =
       num_prompt + std::max<int64_t>(sequence.request.tokens_to_generate, 1) - 1;
-  if (to_feed > 0) NEMO_RETURN_IF_ERROR(scheduler_.Add(id, to_feed, longest));
+  if (to_feed > 0) {
+    const auto end = sequence.ids.begin() + to_feed;
+    NEMO_RETURN_IF_ERROR(scheduler_.Add(id, {sequence.ids.begin(), end}, longest,
+                                        std::min(sequence.first_row(), to_feed)));
+  }
   sequences_.emplace(id, std::move(sequence));
   ++next_id_;
   if (to_feed == 0) NEMO_RETURN_IF_ERROR(Finish(id, FinishReason::kLength));
@@ -96,10 +106,6 @@ Result<int64_t> Generator::Add(GenerateRequest request) {
 
 void Generator::Cancel(int64_t id) {
   scheduler_.Finish(id);
-  if (const auto slot = slots_.find(id); slot != slots_.end()) {
-    engine_.kv().Free(slot->second);
-    slots_.erase(slot);
-  }
   sequences_.erase(id);
 }
 
@@ -116,8 +122,6 @@ Status Generator::RunStep(const TokenCallback& on_token) {
   Batch batch;
   size_t num_rows = 0;
   for (const ScheduledSpan& span : spans) {
-    slots_[span.id] = span.slot;
-    NEMO_RETURN_IF_ERROR(engine_.kv().Reserve(span.slot, span.start + span.count));
     batch.sequences.push_back(StepOf(span));
     num_rows += batch.sequences.back().num_logit_rows;
   }
@@ -141,7 +145,7 @@ Status Generator::RunStep(const TokenCallback& on_token) {
 }
 
 SequenceStep Generator::StepOf(const ScheduledSpan& span) {
-  const Sequence& sequence = sequences_.at(span.id);
+  Sequence& sequence = sequences_.at(span.id);
   const int64_t end = span.start + span.count;
   SequenceStep step = {span.slot, span.start};
   step.token_ids.assign(sequence.ids.begin() + span.start, sequence.ids.begin() + end);
@@ -149,7 +153,8 @@ SequenceStep Generator::StepOf(const ScheduledSpan& span) {
   for (int64_t row = end - step.num_logit_rows; row < end; ++row) {
     step.targets.push_back(row + 1 < std::ssize(sequence.ids) ? sequence.ids[row + 1] : -1);
   }
-  const bool chooses = sequence.generates() && end == std::ssize(sequence.ids);
+  const bool chooses = step.num_logit_rows > 0 && step.targets.back() < 0;
+  sequence.num_asked = std::max(sequence.num_asked, end);
   if (sequence.request.full_logprobs && sequence.request.logprobs) {
     step.num_whole_rows = step.num_logit_rows;
   } else if (chooses && !(sequence.request.sampling.greedy && sequence.min_reached())) {
@@ -240,6 +245,7 @@ Status Generator::Apply(const ScheduledSpan& span, std::span<const RowNews> news
       sequence.result.argmax.push_back(news[i].argmax);
     }
   }
+  if (news.empty()) return OkStatus();
   if (!sequence.generates()) {
     return end + 1 == std::ssize(sequence.ids) ? Finish(span.id, FinishReason::kLength)
                                                : OkStatus();
@@ -264,7 +270,7 @@ Status Generator::TakeToken(int64_t id, int32_t token_id, const TokenCallback& o
     on_token(id, token_id, text);
   }
   if (done) return Finish(id, ended ? FinishReason::kEnd : FinishReason::kLength);
-  scheduler_.Append(id);
+  scheduler_.Append(id, token_id);
   return OkStatus();
 }
 

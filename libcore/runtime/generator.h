@@ -25,6 +25,7 @@ namespace nemo {
 
 struct GenerateOptions {
   int64_t prefill_chunk = 0;  ///< SchedulerOptions
+  bool prefix_cache = true;   ///< SchedulerOptions; the answers are the same with and without
 };
 
 /// A token was chosen for request `id`; `text` is what of its text is complete. Called on each rank
@@ -37,6 +38,10 @@ class Generator {
  public:
   static Result<std::unique_ptr<Generator>> Create(Engine& engine, const Tokenizer& tokenizer,
                                                    const GenerateOptions& options);
+  /// Gives up what is not finished.
+  ~Generator();
+  Generator(const Generator&) = delete;
+  Generator& operator=(const Generator&) = delete;
 
   /// Takes a request and returns its id: 0, 1, 2, ... kInvalidArgument: parameters out of range,
   /// ids outside the vocabulary, or more tokens than the context holds, with the limit; nothing has
@@ -47,13 +52,14 @@ class Generator {
   bool idle() const { return sequences_.empty(); }
   /// One step of the engine. Collective. An error ends all ranks: the communicator is aborted.
   Status Step(const TokenCallback& on_token = nullptr);
+  const Scheduler::Counts& counts() const { return scheduler_.counts(); }
   /// Finished requests, which are forgotten here.
   std::map<int64_t, GenerateResult> TakeFinished();
 
  private:
   struct Sequence {
     Sequence(GenerateRequest r, EndCondition e, const Tokenizer& tokenizer);
-    /// The first position whose row is wanted.
+    /// The first position whose row is wanted and has not been asked for.
     int64_t first_row() const;
     bool generates() const { return request.tokens_to_generate > 0; }
     int64_t num_generated() const { return std::ssize(ids) - result.num_prompt_tokens; }
@@ -63,6 +69,7 @@ class Generator {
     EndCondition end;
     DecodeStream stream;
     std::vector<int32_t> ids;
+    int64_t num_asked = 0;  // rows before this position have been asked for, or are not wanted
     GenerateResult result;
     std::chrono::steady_clock::time_point added;
   };
@@ -95,7 +102,6 @@ class Generator {
   Scheduler scheduler_;
   std::map<int64_t, Sequence> sequences_;
   std::map<int64_t, GenerateResult> finished_;
-  std::map<int64_t, int64_t> slots_;  // of requests that have entered the engine
   int64_t next_id_ = 0;
 };
 

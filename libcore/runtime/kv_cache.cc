@@ -1,7 +1,6 @@
 #include "libcore/runtime/kv_cache.h"
 
 #include <algorithm>
-#include <functional>
 #include <span>
 
 #include "libcore/base/format.h"
@@ -33,41 +32,9 @@ Result<KvCache> KvCache::Create(const KvCacheOptions& options, Backend& backend)
   const int64_t table_bytes =
       options.max_sequences * cache.table_stride() * static_cast<int64_t>(sizeof(int32_t));
   NEMO_ASSIGN_OR_RETURN(cache.device_table_, backend.Allocate(table_bytes));
-  cache.table_.resize(options.max_sequences);
-  for (int64_t page = options.num_pages - 1; page >= 0; --page) {
-    cache.free_.push_back(static_cast<int32_t>(page));
-  }
+  cache.book_ = std::make_unique<PageBook>(
+      PageBookOptions{options.num_pages, options.max_sequences, options.max_sequence_tokens});
   return cache;
-}
-
-Status KvCache::Reserve(int64_t slot, int64_t num_tokens) {
-  NEMO_CHECK(slot >= 0 && slot < options_.max_sequences);
-  if (num_tokens > options_.max_sequence_tokens) {
-    return InvalidArgument(Format("{} tokens in a sequence; the KV cache was made for {}",
-                                  num_tokens, options_.max_sequence_tokens));
-  }
-  std::vector<int32_t>& pages = table_[slot];
-  const int64_t missing = PagesFor(num_tokens) - static_cast<int64_t>(pages.size());
-  if (missing <= 0) return OkStatus();
-  if (missing > free_pages()) {
-    return Unavailable(
-        Format("KV cache: {} more pages of {} tokens are needed, {} of {} are free; run fewer "
-               "or shorter sequences at once, or give the cache more pages",
-               missing, kPageTokens, free_pages(), options_.num_pages));
-  }
-  for (int64_t i = 0; i < missing; ++i) {
-    pages.push_back(free_.back());
-    free_.pop_back();
-  }
-  table_changed_ = true;
-  return OkStatus();
-}
-
-void KvCache::Free(int64_t slot) {
-  NEMO_CHECK(slot >= 0 && slot < options_.max_sequences);
-  free_.insert(free_.end(), table_[slot].begin(), table_[slot].end());
-  std::sort(free_.begin(), free_.end(), std::greater<>());
-  table_[slot].clear();
 }
 
 BF16* KvCache::layer_pages(int64_t layer_index) {
@@ -75,13 +42,13 @@ BF16* KvCache::layer_pages(int64_t layer_index) {
 }
 
 Result<const int32_t*> KvCache::page_table() {
-  if (table_changed_) {
+  if (table_version_ != book_->version()) {
     std::vector<int32_t> rows(options_.max_sequences * table_stride(), 0);
-    for (size_t slot = 0; slot < table_.size(); ++slot) {
-      std::copy(table_[slot].begin(), table_[slot].end(), rows.begin() + slot * table_stride());
+    for (int64_t slot = 0; slot < options_.max_sequences; ++slot) {
+      std::ranges::copy(book_->pages_of(slot), rows.begin() + slot * table_stride());
     }
     NEMO_RETURN_IF_ERROR(backend_->Upload(device_table_->data(), std::as_bytes(std::span(rows))));
-    table_changed_ = false;
+    table_version_ = book_->version();
   }
   return static_cast<const int32_t*>(device_table_->data());
 }

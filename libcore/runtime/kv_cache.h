@@ -7,11 +7,9 @@
 
 #include "libcore/base/status.h"
 #include "libcore/runtime/backend.h"
+#include "libcore/runtime/page_book.h"
 
 namespace nemo {
-
-/// Pages that `num_tokens` tokens take.
-inline int64_t PagesFor(int64_t num_tokens) { return (num_tokens + kPageTokens - 1) / kPageTokens; }
 
 struct KvCacheOptions {
   int64_t num_layers = 0;
@@ -23,28 +21,19 @@ struct KvCacheOptions {
 };
 
 /// One pool of pages per layer, [page][kv_head][K|V][kPageTokens][head_dim] bf16, and one page
-/// table for all layers: page p of a sequence is the same in each. Pages are handed out lowest
-/// first, so ranks that make the same calls have the same tables. Not thread-safe.
+/// table for all layers: page p of a sequence is the same in each. Not thread-safe.
 class KvCache {
  public:
   /// kIo: out of memory, with the size.
   static Result<KvCache> Create(const KvCacheOptions& options, Backend& backend);
   static int64_t BytesPerPage(const KvCacheOptions& options);  ///< of all layers
 
-  /// Makes room for tokens 0 ... num_tokens - 1 of the sequence in `slot`; keeps what it has.
-  /// kInvalidArgument: longer than max_sequence_tokens. kUnavailable: out of pages.
-  Status Reserve(int64_t slot, int64_t num_tokens);
-  /// Gives back all pages of `slot`.
-  void Free(int64_t slot);
-
-  int64_t num_pages() const { return options_.num_pages; }
-  int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
-  int64_t tokens_of(int64_t slot) const {
-    return static_cast<int64_t>(table_[slot].size()) * kPageTokens;
-  }
+  /// Who has which pages. Whoever changes the book of one rank changes those of all ranks alike.
+  PageBook& book() { return *book_; }
+  const PageBook& book() const { return *book_; }
 
   BF16* layer_pages(int64_t layer_index);  ///< backend memory
-  /// Backend memory, [max_sequences, table_stride()]; uploaded when it changed.
+  /// Backend memory, [max_sequences, table_stride()]; uploaded when the book changed.
   Result<const int32_t*> page_table();
   int64_t table_stride() const { return PagesFor(options_.max_sequence_tokens); }
 
@@ -56,9 +45,8 @@ class KvCache {
   Backend* backend_;
   std::vector<std::unique_ptr<Buffer>> layers_;
   std::unique_ptr<Buffer> device_table_;
-  std::vector<std::vector<int32_t>> table_;  // pages of each slot
-  std::vector<int32_t> free_;                // descending: the lowest is at the back
-  bool table_changed_ = false;
+  std::unique_ptr<PageBook> book_;  // at an address of its own: schedulers refer to it
+  uint64_t table_version_ = 0;
 };
 
 }  // namespace nemo

@@ -43,7 +43,7 @@ double Margin(std::vector<float> logits) {
 
 /// Logits of the last token of `ids`, fed in steps of 100 tokens.
 Status LastLogits(Engine& engine, const std::vector<int32_t>& ids, std::vector<float>& logits) {
-  NEMO_RETURN_IF_ERROR(engine.kv().Reserve(0, std::ssize(ids)));
+  NEMO_RETURN_IF_ERROR(engine.kv().book().Reserve(0, std::ssize(ids)));
   for (size_t start = 0; start < ids.size(); start += 100) {
     const size_t end = std::min(ids.size(), start + 100);
     SequenceStep step = {0, static_cast<int64_t>(start), {ids.begin() + start, ids.begin() + end}};
@@ -51,7 +51,7 @@ Status LastLogits(Engine& engine, const std::vector<int32_t>& ids, std::vector<f
     NEMO_ASSIGN_OR_RETURN(const std::vector<LogitRow> rows, engine.Forward({{step}}));
     if (!rows.empty()) logits = rows[0].logits;
   }
-  engine.kv().Free(0);
+  engine.kv().book().Free(0);
   return OkStatus();
 }
 

@@ -165,19 +165,93 @@ TEST_F(GeneratorTest, TheWholeContextCanBeUsed) {
   EXPECT_EQ(result.token_ids.size(), 1024u);
 }
 
-TEST_F(GeneratorTest, FewPagesOnlyMeanFewerAtOnce) {
-  const std::vector<GenerateRequest> requests(5, Request("ROMEO:", 70));
+/// Requests of every kind whose sequences grow over several pages; two in a row begin alike.
+std::vector<GenerateRequest> LongRequests(const TestModel& model) {
+  std::vector<GenerateRequest> requests;
+  for (int64_t i = 0; i < 6; ++i) {
+    GenerateRequest request;
+    request.prompt_ids = *EncodePrompt(*model.tokenizer, "ROMEO: Shall I hear more, or", false);
+    request.prompt_ids.resize(100 + 7 * i, static_cast<int32_t>(100 + i / 2));
+    request.tokens_to_generate = 60 + 10 * i;
+    request.min_tokens_to_generate = request.tokens_to_generate;
+    request.sampling.greedy = i % 3 == 0;
+    request.sampling.seed = 5;
+    request.logprobs = i % 2 == 1;
+    request.logprobs_begin = 20 * i;
+    requests.push_back(request);
+  }
+  return requests;
+}
+
+TEST_F(GeneratorTest, FewPagesSharedOrNotGiveTheSameAnswers) {
+  const std::vector<GenerateRequest> requests = LongRequests(model_);
+  auto expected = GenerateWith(model_, {}, requests, {.prefix_cache = false});
+  ASSERT_TRUE(expected) << expected.error().message();
+  for (const bool prefix_cache : {false, true}) {
+    for (const int64_t pages : {4, 6, 9}) {  // the longest needs four
+      SCOPED_TRACE(Format("{} pages, prefix cache {}", pages, prefix_cache));
+      RunOptions options;
+      options.engine.kv_pages = pages;
+      std::vector<GenerateResult> results;
+      Scheduler::Counts counts;
+      const Status status = testing::RunEngines(model_, options, [&](Engine& engine) -> Status {
+        NEMO_ASSIGN_OR_RETURN(
+            const auto generator,
+            Generator::Create(engine, *model_.tokenizer, {.prefix_cache = prefix_cache}));
+        for (size_t i = 0; i < requests.size(); ++i) {
+          GenerateRequest request = requests[i];
+          request.draw_index = static_cast<uint32_t>(i);
+          NEMO_RETURN_IF_ERROR(generator->Add(request).error());
+        }
+        while (!generator->idle()) NEMO_RETURN_IF_ERROR(generator->Step());
+        for (auto& [id, result] : generator->TakeFinished()) results.push_back(std::move(result));
+        counts = generator->counts();
+        EXPECT_EQ(engine.kv().book().free_pages(), pages);
+        return OkStatus();
+      });
+      ASSERT_TRUE(status.ok()) << status.message();
+      if (pages == 6) {
+        EXPECT_GT(counts.preemptions, 0);
+      }
+      EXPECT_EQ(counts.reused_tokens > 0, prefix_cache);
+      ASSERT_EQ(results.size(), requests.size());
+      for (size_t i = 0; i < requests.size(); ++i) {
+        EXPECT_EQ(results[i].token_ids, (*expected)[i].token_ids) << i;
+        EXPECT_EQ(results[i].logprob, (*expected)[i].logprob) << i;
+        EXPECT_EQ(results[i].argmax, (*expected)[i].argmax) << i;
+      }
+    }
+  }
+}
+
+TEST_F(GeneratorTest, WhatMemoryCanNeverHoldIsRefusedInWords) {
   RunOptions options;
-  options.engine.kv_pages = 3;  // each needs two
-  auto few = GenerateWith(model_, options, requests);
-  auto many = GenerateWith(model_, {}, requests);
-  ASSERT_TRUE(few && many) << few.error().message();
-  for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ((*few)[i].token_ids, (*many)[i].token_ids);
   options.engine.kv_pages = 1;
-  auto none = GenerateWith(model_, options, requests);
+  auto none = GenerateWith(model_, options, {Request("ROMEO:", 70)});
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().message().find("needs 2 KV pages"), std::string::npos)
+  EXPECT_EQ(none.error().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(none.error().message().find("needs 2 KV pages of 64 tokens, and there are 1; shorten"),
+            std::string::npos)
       << none.error().message();
+}
+
+TEST_F(GeneratorTest, KnownBeginningsOutliveTheirRequests) {
+  GenerateRequest request = Request("ROMEO:", 8);
+  request.prompt_ids.resize(300, 77);
+  request.logprobs = true;
+  request.logprobs_begin = 299;
+  const Status status = testing::RunEngines(model_, {}, [&](Engine& engine) -> Status {
+    NEMO_ASSIGN_OR_RETURN(auto first, Generate(engine, *model_.tokenizer, {request}, {}));
+    NEMO_ASSIGN_OR_RETURN(const auto generator, Generator::Create(engine, *model_.tokenizer, {}));
+    NEMO_RETURN_IF_ERROR(generator->Add(request).error());
+    while (!generator->idle()) NEMO_RETURN_IF_ERROR(generator->Step());
+    EXPECT_EQ(generator->counts().reused_tokens, 256);
+    const GenerateResult again = generator->TakeFinished().at(0);
+    EXPECT_EQ(again.token_ids, first[0].token_ids);
+    EXPECT_EQ(again.logprob, first[0].logprob);
+    return OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
 }
 
 TEST_F(GeneratorTest, RequestsCanComeAndGoWhileOthersRun) {
@@ -195,7 +269,7 @@ TEST_F(GeneratorTest, RequestsCanComeAndGoWhileOthersRun) {
     EXPECT_FALSE(finished.contains(gone));
     EXPECT_EQ(finished.at(first).token_ids, alone.token_ids);
     EXPECT_EQ(finished.at(late).token_ids, alone.token_ids);
-    EXPECT_EQ(engine.kv().free_pages(), engine.kv().num_pages());
+    EXPECT_EQ(engine.kv().book().free_pages(), engine.kv().book().num_pages());
     return OkStatus();
   });
   EXPECT_TRUE(status.ok()) << status.message();
