@@ -134,6 +134,12 @@ Status MessageComm::Recv(std::span<std::byte> data, int peer) {
   return Transfer({.operation = "receive", .deadline = NewDeadline(), .from = peer, .in = data});
 }
 
+Status MessageComm::Post(std::span<const std::byte> data, int peer) {
+  NEMO_RETURN_IF_ERROR(CheckPeer("post", peer));
+  NEMO_RETURN_IF_ERROR(CheckAlive());
+  return Leave(data, peer);
+}
+
 /// In round d each rank tells the one 2^d after it; after log2(size) rounds everybody has heard of
 /// everybody.
 Status MessageComm::Barrier() {

@@ -22,6 +22,7 @@ class MessageComm : public Communicator {
   Status Broadcast(std::span<std::byte> data, int root) final;
   Status Send(std::span<const std::byte> data, int peer) final;
   Status Recv(std::span<std::byte> data, int peer) final;
+  Status Post(std::span<const std::byte> data, int peer) final;
   Status Barrier() final;
 
  protected:
@@ -43,6 +44,8 @@ class MessageComm : public Communicator {
   /// Returns when both messages are through. On any failure, the deadline included, the world is
   /// aborted.
   virtual Status Transfer(const Exchange& exchange) = 0;
+  /// Copies `data` and returns; see Communicator::Post.
+  virtual Status Leave(std::span<const std::byte> data, int peer) = 0;
   /// kUnavailable once the world was aborted.
   virtual Status CheckAlive() = 0;
 

@@ -10,9 +10,12 @@
 #define MPICH_SKIP_MPICXX 1
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <list>
 #include <optional>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -20,6 +23,7 @@
 
 #include "kernels/comm/backoff.h"
 #include "kernels/comm/message_comm.h"
+#include "kernels/comm/peer_watch.h"
 #include "libcore/base/progress.h"
 #endif
 
@@ -74,6 +78,7 @@ class World {
     if (const int code = MPI_Comm_dup(MPI_COMM_WORLD, &control_)) {
       return MpiError("MPI_Comm_dup", code);
     }
+    if (const int code = WatchPeers()) return MpiError("MPI_Comm_split_type", code);
     std::atexit([] { World::Get().Finalize(kExitPeer); });
     if (provided < MPI_THREAD_SERIALIZED) {
       return Unavailable(
@@ -110,10 +115,53 @@ class World {
     return is_aborted_ ? Unavailable(reason_) : OkStatus();
   }
 
+  /// Aborts when a rank of this machine has died; this one waits for `peer`.
+  Status CheckPeers(std::string_view operation, int peer) {
+    const std::optional<PeerProcess> dead = watch_.FindDead();
+    if (!dead) return OkStatus();
+    int rank = 0;
+    MPI_Comm_rank(control_, &rank);
+    Abort(Format("{}: rank {} (process {}) has died; rank {} waited for rank {}", operation,
+                 dead->rank, dead->pid, rank, peer));
+    return CheckAlive();
+  }
+
+  /// Takes a message under way, to world rank `peer`, into its care.
+  void Keep(std::vector<std::byte> data, MPI_Request request, int peer, int64_t deadline_ms) {
+    posted_.push_back({std::move(data), request, peer, deadline_ms,
+                       std::chrono::steady_clock::now() + std::chrono::milliseconds(deadline_ms)});
+  }
+
+  /// Moves the posted messages on and forgets those that arrived.
+  Status CheckPosted() {
+    for (auto posted = posted_.begin(); posted != posted_.end();) {
+      int is_sent = 0;
+      const int code = MPI_Test(&posted->request, &is_sent, MPI_STATUS_IGNORE);
+      if (code != MPI_SUCCESS ||
+          (is_sent == 0 && std::chrono::steady_clock::now() > posted->deadline)) {
+        int rank = 0;
+        MPI_Comm_rank(control_, &rank);
+        Abort(
+            code != MPI_SUCCESS
+                ? MpiError(Format("post: rank {} cannot send to rank {}", rank, posted->peer), code)
+                      .message()
+                : Format("post: rank {} waited {} ms for rank {} to receive; that rank is "
+                         "stuck, dead, or runs another program",
+                         rank, posted->deadline_ms, posted->peer));
+        return CheckAlive();
+      }
+      posted = is_sent != 0 ? posted_.erase(posted) : std::next(posted);
+    }
+    return OkStatus();
+  }
+
   void Finalize(int exit_code) {
     int is_finalized = 0;
     MPI_Finalized(&is_finalized);
     if (control_ == MPI_COMM_NULL || is_finalized != 0) return;
+    while (!is_aborted_ && !posted_.empty() && CheckPosted().ok()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     if (is_aborted_) {
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
       MPI_Abort(MPI_COMM_WORLD, exit_code);
@@ -122,6 +170,25 @@ class World {
   }
 
  private:
+  /// Learns the processes of this machine's ranks.
+  int WatchPeers() {
+    MPI_Comm machine = MPI_COMM_NULL;
+    if (const int code =
+            MPI_Comm_split_type(control_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine)) {
+      return code;
+    }
+    int size = 0, rank = 0;
+    MPI_Comm_size(machine, &size);
+    MPI_Comm_rank(control_, &rank);
+    const PeerProcess mine = {rank, getpid()};
+    std::vector<PeerProcess> all(size);
+    const int code =
+        MPI_Allgather(&mine, sizeof(mine), MPI_BYTE, all.data(), sizeof(mine), MPI_BYTE, machine);
+    MPI_Comm_free(&machine);
+    if (code == MPI_SUCCESS) watch_ = PeerWatch(all);
+    return code;
+  }
+
   void ReadReason() {
     int is_there = 0;
     MPI_Status status;
@@ -135,7 +202,17 @@ class World {
     is_aborted_ = true;
   }
 
+  struct Posted {
+    std::vector<std::byte> data;
+    MPI_Request request;
+    int peer;
+    int64_t deadline_ms;
+    std::chrono::steady_clock::time_point deadline;
+  };
+
   MPI_Comm control_ = MPI_COMM_NULL;
+  std::list<Posted> posted_;
+  PeerWatch watch_;
   bool is_aborted_ = false;
   std::string reason_;
 };
@@ -179,6 +256,24 @@ class MpiComm final : public MessageComm {
 
  protected:
   Status CheckAlive() override { return World::Get().CheckAlive(); }
+
+  Status Leave(std::span<const std::byte> data, int peer) override {
+    for (size_t begin = 0; begin == 0 || begin < data.size(); begin += kMaxMessageBytes) {
+      const auto piece =
+          data.subspan(begin, std::min<size_t>(kMaxMessageBytes, data.size() - begin));
+      std::vector<std::byte> copy(piece.begin(), piece.end());
+      MPI_Request request = MPI_REQUEST_NULL;
+      if (const int code = MPI_Isend(copy.data(), static_cast<int>(copy.size()), MPI_BYTE, peer, 0,
+                                     comm_, &request)) {
+        return Fail(MpiError(Format("post: rank {} cannot send to rank {}", WorldRank(rank_),
+                                    WorldRank(peer)),
+                             code)
+                        .message());
+      }
+      World::Get().Keep(std::move(copy), request, WorldRank(peer), deadline_ms());
+    }
+    return World::Get().CheckPosted();
+  }
 
   Status Transfer(const Exchange& exchange) override {
     Exchange piece = exchange;
@@ -237,7 +332,9 @@ class MpiComm final : public MessageComm {
       }
       if (is_received != 0 && is_sent != 0) return OkStatus();
       NEMO_RETURN_IF_ERROR(CheckAlive());
+      NEMO_RETURN_IF_ERROR(World::Get().CheckPosted());
       const int peer = WorldRank(is_received != 0 ? exchange.to : exchange.from);
+      NEMO_RETURN_IF_ERROR(World::Get().CheckPeers(exchange.operation, peer));
       NEMO_RETURN_IF_ERROR(CheckStop(exchange, peer));
       if (Clock::now() < exchange.deadline) continue;
       return Fail(LateText(exchange, is_received == 0, WorldRank(rank_), peer));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <list>
 #include <map>
 #include <mutex>
 #include <string>
@@ -44,18 +45,27 @@ struct Message {
   std::atomic<bool> is_done{false};
 };
 
+/// Messages that were posted from one rank to another and not received yet.
+struct Mailbox {
+  std::mutex mutex;
+  std::list<std::vector<std::byte>> messages;
+  std::atomic<size_t> size{0};
+};
+
 class Group {
  public:
   Group(std::shared_ptr<World> world, std::vector<int> world_ranks)
       : world_(std::move(world)),
         world_ranks_(std::move(world_ranks)),
         slots_(world_ranks_.size() * world_ranks_.size()),
+        mailboxes_(world_ranks_.size() * world_ranks_.size()),
         has_left_(world_ranks_.size()) {}
 
   World& world() { return *world_; }
   int size() const { return static_cast<int>(world_ranks_.size()); }
   int WorldRank(int rank) const { return world_ranks_[rank]; }
   std::atomic<Message*>& Slot(int from, int to) { return slots_[from * size() + to]; }
+  Mailbox& MailboxOf(int from, int to) { return mailboxes_[from * size() + to]; }
   std::atomic<bool>& HasLeft(int rank) { return has_left_[rank]; }
 
   /// The group of `members` (ranks of this one) that the `index`-th Split makes for `color`: the
@@ -77,6 +87,7 @@ class Group {
   std::shared_ptr<World> world_;
   std::vector<int> world_ranks_;
   std::vector<std::atomic<Message*>> slots_;
+  std::vector<Mailbox> mailboxes_;
   std::vector<std::atomic<bool>> has_left_;
   std::mutex mutex_;
   std::map<std::pair<int64_t, int>, std::pair<std::shared_ptr<Group>, size_t>> children_;
@@ -103,6 +114,14 @@ class ThreadComm final : public MessageComm {
 
  protected:
   Status CheckAlive() override { return group_->world().CheckAlive(); }
+
+  Status Leave(std::span<const std::byte> data, int peer) override {
+    Mailbox& mailbox = group_->MailboxOf(rank_, peer);
+    const std::lock_guard lock(mailbox.mutex);
+    mailbox.messages.emplace_back(data.begin(), data.end());
+    mailbox.size.fetch_add(1, std::memory_order_release);
+    return OkStatus();
+  }
 
   Status Transfer(const Exchange& exchange) override {
     Message message{.data = exchange.out};
@@ -143,22 +162,40 @@ class ThreadComm final : public MessageComm {
                exchange.operation, WorldRank(rank_), WorldRank(peer)));
   }
 
-  /// Copies the message if it is there.
+  /// Copies the next message if it is there. A sender posts nothing while its Send lasts, so where
+  /// there is something of both kinds, what was posted came first.
   Status TryReceive(const Exchange& exchange, bool& received) {
-    Message* message =
-        group_->Slot(exchange.from, rank_).exchange(nullptr, std::memory_order_acquire);
-    if (message == nullptr) return OkStatus();
-    const size_t size = message->data.size();
-    if (size == exchange.in.size() && size > 0) {
-      std::memcpy(exchange.in.data(), message->data.data(), size);
+    std::atomic<Message*>& slot = group_->Slot(exchange.from, rank_);
+    const bool is_sent = slot.load(std::memory_order_acquire) != nullptr;
+    Mailbox& mailbox = group_->MailboxOf(exchange.from, rank_);
+    if (mailbox.size.load(std::memory_order_acquire) > 0) {
+      std::list<std::vector<std::byte>> first;
+      {
+        const std::lock_guard lock(mailbox.mutex);
+        first.splice(first.end(), mailbox.messages, mailbox.messages.begin());
+        mailbox.size.fetch_sub(1, std::memory_order_relaxed);
+      }
+      received = true;
+      return Copy(exchange, first.front());
     }
-    message->is_done.store(true,
-                           std::memory_order_release);  // from here on it is the sender's again
+    Message* message = is_sent ? slot.exchange(nullptr, std::memory_order_acquire) : nullptr;
+    if (message == nullptr) return OkStatus();
+    const Status status = Copy(exchange, message->data);
+    // From here on it is the sender's again.
+    message->is_done.store(true, std::memory_order_release);
     received = true;
-    if (size == exchange.in.size()) return OkStatus();
-    return Fail(Format(
-        "{}: rank {} expected {} bytes and rank {} sent {}; their programs or layouts differ",
-        exchange.operation, WorldRank(rank_), exchange.in.size(), WorldRank(exchange.from), size));
+    return status;
+  }
+
+  Status Copy(const Exchange& exchange, std::span<const std::byte> message) {
+    if (message.size() != exchange.in.size()) {
+      return Fail(Format(
+          "{}: rank {} expected {} bytes and rank {} sent {}; their programs or layouts differ",
+          exchange.operation, WorldRank(rank_), exchange.in.size(), WorldRank(exchange.from),
+          message.size()));
+    }
+    if (!message.empty()) std::memcpy(exchange.in.data(), message.data(), message.size());
+    return OkStatus();
   }
 
   /// Whether waiting on still makes sense.

@@ -31,6 +31,10 @@ class Communicator {
   virtual Status Broadcast(std::span<std::byte> data, int root) = 0;
   virtual Status Send(std::span<const std::byte> data, int peer) = 0;
   virtual Status Recv(std::span<std::byte> data, int peer) = 0;
+  /// Send that does not wait for the peer: `data` is copied, and arrives in the order of all that
+  /// this rank sends to `peer`. What is not taken within the deadline ends the world at a later
+  /// call. The sender bounds how much it leaves under way; the memory is its own.
+  virtual Status Post(std::span<const std::byte> data, int peer) = 0;
   virtual Status Barrier() = 0;
   /// Ranks with equal `color` form a new group, ordered by `key`, then by rank.
   virtual Result<std::unique_ptr<Communicator>> Split(int color, int key) = 0;

@@ -147,6 +147,30 @@ TEST_P(CommunicatorSuite, MessagesArriveInOrderAndWhole) {
   });
 }
 
+TEST_P(CommunicatorSuite, PostedMessagesWaitForTheirReceiverInOrder) {
+  Run([](Communicator& comm) {
+    // Both sides leave everything before they look for anything, which Send could not.
+    const int peer = comm.rank() ^ 1;
+    if (peer >= comm.size()) return comm.Barrier();
+    const std::vector<size_t> sizes = {3, 0, 3'000'000, 1, 4096};
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      std::vector<std::byte> data(sizes[i], static_cast<std::byte>(i));
+      NEMO_RETURN_IF_ERROR(comm.Post(data, peer));
+    }
+    const std::byte last{77};
+    if (comm.rank() < peer) NEMO_RETURN_IF_ERROR(comm.Send(std::span(&last, 1), peer));
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      std::vector<std::byte> data(sizes[i]);
+      NEMO_RETURN_IF_ERROR(comm.Recv(data, peer));
+      EXPECT_EQ(data, std::vector<std::byte>(sizes[i], static_cast<std::byte>(i)));
+    }
+    std::byte after{};
+    if (comm.rank() > peer) NEMO_RETURN_IF_ERROR(comm.Recv(std::span(&after, 1), peer));
+    EXPECT_EQ(after, comm.rank() > peer ? last : std::byte{});
+    return comm.Barrier();
+  });
+}
+
 TEST_P(CommunicatorSuite, ManyOperationsFollowEachOther) {
   Run([](Communicator& comm) {
     for (int i = 0; i < 200; ++i) {
