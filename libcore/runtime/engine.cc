@@ -1,7 +1,10 @@
 #include "libcore/runtime/engine.h"
 
 #include <cmath>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "libcore/base/format.h"
 #include "libcore/runtime/math.h"
@@ -46,6 +49,35 @@ EngineOptions WithDefaults(EngineOptions o, const ModelConfig& config) {
   return o;
 }
 
+/// What all ranks must have been told alike, in words.
+std::string TermsOf(const ModelConfig& c, const ParallelLayout& layout, const EngineOptions& o) {
+  return Format(
+      "{}, {} layers of {} with {} heads, {} groups and a vocabulary of {}, {} rounding, steps of "
+      "{} "
+      "tokens, {} sequences of {} tokens in {} KV pages",
+      ToString(layout), c.num_layers, c.hidden_size, c.num_attention_heads, c.num_query_groups,
+      c.vocab_size, o.profile == DTypeProfile::kHf ? "hf" : "megatron", o.max_step_tokens,
+      o.max_sequences, o.max_sequence_tokens, o.kv_pages);
+}
+
+/// Ranks that were started differently would wait for each other in vain.
+Status CheckTerms(const std::string& terms, Communicator& world) {
+  constexpr size_t kBytes = 512;
+  std::string mine = terms.substr(0, kBytes);
+  mine.resize(kBytes, ' ');
+  std::vector<char> all(kBytes * world.size());
+  NEMO_RETURN_IF_ERROR(
+      world.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
+  for (int rank = 0; rank < world.size(); ++rank) {
+    const std::string_view theirs(all.data() + kBytes * rank, kBytes);
+    if (theirs == mine) continue;
+    return InvalidArgument(Format("ranks were started differently; rank {}: {}; rank {}: {}",
+                                  world.rank(), terms, rank,
+                                  theirs.substr(0, theirs.find_last_not_of(' ') + 1)));
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Engine::Engine(const ModelConfig& config, const EngineOptions& options, RankWeights weights,
@@ -75,6 +107,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(const ModelConfig& config,
     return InvalidArgument(Format("sequences of {} tokens; this model was made for at most {}",
                                   options.max_sequence_tokens, config.max_position_embeddings));
   }
+  NEMO_RETURN_IF_ERROR(CheckTerms(TermsOf(config, layout, options), world));
   NEMO_ASSIGN_OR_RETURN(
       std::unique_ptr<Communicator> tp,
       world.Split(static_cast<int>(shape.pp_rank), static_cast<int>(shape.tp_rank)));
@@ -246,7 +279,7 @@ Status Engine::LeaveStage() {
   const RankShape& s = shape();
   if (s.last_stage()) return OkStatus();
   const int64_t size_bytes = num_tokens_ * s.hidden_size * static_cast<int64_t>(sizeof(BF16));
-  return bridge_.Send(world_, x_, size_bytes, world_.rank() + static_cast<int>(s.tp_size));
+  return bridge_.Post(world_, x_, size_bytes, world_.rank() + static_cast<int>(s.tp_size));
 }
 
 std::vector<LogitRequest> Engine::RequestsOf(const Batch& batch) const {
@@ -256,7 +289,8 @@ std::vector<LogitRequest> Engine::RequestsOf(const Batch& batch) const {
     row_end += static_cast<int64_t>(s.token_ids.size());
     for (int64_t i = 0; i < s.num_logit_rows; ++i) {
       requests.push_back({row_end - s.num_logit_rows + i, s.targets.empty() ? -1 : s.targets[i],
-                          i >= s.num_logit_rows - s.num_whole_rows});
+                          i >= s.num_logit_rows - s.num_whole_rows,
+                          s.draw && i + 1 == s.num_logit_rows ? &*s.draw : nullptr});
     }
   }
   return requests;

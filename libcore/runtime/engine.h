@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct SequenceStep {
   int64_t num_logit_rows = 0;    ///< the last this many tokens want logits
   std::vector<int32_t> targets;  ///< per such row a token whose logit is wanted, -1: none; or empty
   int64_t num_whole_rows = 0;    ///< the last this many of the rows want all logits
+  std::optional<TokenDraw> draw;  ///< for the last row: LogitRow::token_id is wanted
 };
 
 struct Batch {
@@ -47,8 +49,8 @@ struct Batch {
 /// One per rank. Not thread-safe; refers to backend and world.
 class Engine {
  public:
-  /// Collective over `world`. kInvalidArgument: the layout does not have world.size() ranks, or the
-  /// options make no sense. kIo: out of memory.
+  /// Collective over `world`. kInvalidArgument: the layout does not have world.size() ranks, the
+  /// options make no sense, or another rank was given other ones. kIo: out of memory.
   static Result<std::unique_ptr<Engine>> Create(const ModelConfig& config,
                                                 const ParallelLayout& layout,
                                                 const EngineOptions& options, RankWeights weights,
@@ -63,6 +65,7 @@ class Engine {
 
   KvCache& kv() { return kv_; }
   Communicator& world() { return world_; }
+  Communicator& tp() { return *tp_; }  ///< the ranks of this stage
   const ModelConfig& config() const { return config_; }
   const EngineOptions& options() const { return options_; }
   const RankShape& shape() const { return weights_.shape; }

@@ -45,7 +45,7 @@ Result<std::unique_ptr<Generator>> Generator::Create(Engine& engine, const Token
   NEMO_ASSIGN_OR_RETURN(Scheduler scheduler,
                         Scheduler::Create({limits.max_step_tokens, options.prefill_chunk,
                                            std::min(limits.max_sequences, limits.max_step_tokens),
-                                           /*num_groups=*/1, options.prefix_cache},
+                                           engine.shape().pp_size, options.prefix_cache},
                                           engine.kv().book()));
   return std::unique_ptr<Generator>(new Generator(engine, tokenizer, std::move(scheduler)));
 }
@@ -118,27 +118,48 @@ Status Generator::Step(const TokenCallback& on_token) {
 }
 
 Status Generator::RunStep(const TokenCallback& on_token) {
-  const std::vector<ScheduledSpan> spans = scheduler_.Next();
-  Batch batch;
-  size_t num_rows = 0;
-  for (const ScheduledSpan& span : spans) {
-    batch.sequences.push_back(StepOf(span));
-    num_rows += batch.sequences.back().num_logit_rows;
+  NEMO_ASSIGN_OR_RETURN(const bool took_off, TakeOff());
+  // An outcome is taken when as many steps are under way as there are stages, whenever it arrived,
+  // so all ranks know the same when they schedule.
+  const bool full = std::ssize(flights_) >= engine_.shape().pp_size;
+  if (full || (!took_off && !flights_.empty())) return Land(on_token);
+  if (took_off || sequences_.empty()) return OkStatus();
+  return Unavailable("requests wait and nothing runs: another generator has the KV pages");
+}
+
+Result<bool> Generator::TakeOff() {
+  Flight flight;
+  flight.spans = scheduler_.Next();
+  if (flight.spans.empty()) return false;
+  flight.step = next_step_++;
+  for (const ScheduledSpan& span : flight.spans) {
+    flight.batch.sequences.push_back(StepOf(span));
+    const SequenceStep& step = flight.batch.sequences.back();
+    flight.num_rows += step.num_logit_rows;
+    const auto part = [](int64_t number) { return static_cast<int32_t>(number); };
+    const int32_t work[] = {part(span.id), part(span.slot), part(span.start), part(span.count),
+                            part(step.num_logit_rows)};
+    flight.digest = PageKey(PageKey(flight.digest, work), step.token_ids);
   }
-  NEMO_ASSIGN_OR_RETURN(const std::vector<LogitRow> rows, engine_.Forward(batch));
-  // Without rows there is no news, and an early stage goes on while later ones still compute.
-  if (num_rows == 0) return OkStatus();
-  std::vector<RowNews> news(num_rows);
+  NEMO_ASSIGN_OR_RETURN(const std::vector<LogitRow> rows, engine_.Forward(flight.batch));
   if (engine_.world().rank() == engine_.last_stage_root()) {
-    NEMO_ASSIGN_OR_RETURN(news, Decide(spans, batch, rows));
+    NEMO_RETURN_IF_ERROR(Report(rows, flight));
   }
-  NEMO_RETURN_IF_ERROR(engine_.world().Broadcast(std::as_writable_bytes(std::span(news)),
-                                                 engine_.last_stage_root()));
-  NEMO_RETURN_IF_ERROR(ShareWholeRows(spans, batch, rows));
+  flights_.push_back(std::move(flight));
+  return true;
+}
+
+Status Generator::Land(const TokenCallback& on_token) {
+  Flight flight = std::move(flights_.front());
+  flights_.pop_front();
+  NEMO_RETURN_IF_ERROR(PassNews(flight));
+  NEMO_RETURN_IF_ERROR(ReceiveWholeRows(flight));
   size_t first = 0;
-  for (size_t i = 0; i < spans.size(); ++i) {
-    const auto count = static_cast<size_t>(batch.sequences[i].num_logit_rows);
-    NEMO_RETURN_IF_ERROR(Apply(spans[i], std::span(news).subspan(first, count), on_token));
+  for (size_t i = 0; i < flight.spans.size(); ++i) {
+    const SequenceStep& step = flight.batch.sequences[i];
+    const auto count = static_cast<size_t>(step.num_logit_rows);
+    NEMO_RETURN_IF_ERROR(
+        Apply(flight.spans[i], step, std::span(flight.news).subspan(first, count), on_token));
     first += count;
   }
   return OkStatus();
@@ -156,86 +177,119 @@ SequenceStep Generator::StepOf(const ScheduledSpan& span) {
   const bool chooses = step.num_logit_rows > 0 && step.targets.back() < 0;
   sequence.num_asked = std::max(sequence.num_asked, end);
   if (sequence.request.full_logprobs && sequence.request.logprobs) {
-    step.num_whole_rows = step.num_logit_rows;
-  } else if (chooses && !(sequence.request.sampling.greedy && sequence.min_reached())) {
-    step.num_whole_rows = 1;
+    step.num_whole_rows =
+        std::clamp<int64_t>(end - sequence.request.logprobs_begin, 0, step.num_logit_rows);
+  }
+  // The likeliest token is known without a draw.
+  if (chooses && !(sequence.request.sampling.greedy && sequence.min_reached())) {
+    step.draw = DrawOf(sequence);
   }
   return step;
 }
 
-Result<int32_t> Generator::ChooseToken(const Sequence& sequence, const LogitRow& row) const {
+TokenDraw Generator::DrawOf(const Sequence& sequence) const {
   const SamplingParams& sampling = sequence.request.sampling;
-  if (sampling.greedy && sequence.min_reached()) return row.score.argmax;
-  std::vector<float> logits = row.logits;
-  const int32_t eos = tokenizer_.eos_id();
-  if (!sequence.min_reached() && eos >= 0 && eos < std::ssize(logits)) {
-    logits[eos] = -std::numeric_limits<float>::infinity();
+  TokenDraw draw = {.params = sampling};
+  if (!sequence.min_reached()) draw.banned_id = tokenizer_.eos_id();
+  if (sampling.repetition_penalty != 1) {
+    // NeMo's penalty knows the tokens through the log-probabilities, and has none before the first
+    // step; it never sees the first token.
+    const bool ctrl = sampling.repetition == Repetition::kCtrl;
+    const bool acts = ctrl || (sequence.request.logprobs && sequence.num_generated() > 0);
+    if (acts) draw.used.assign(sequence.ids.begin() + (ctrl ? 0 : 1), sequence.ids.end());
   }
-  if (sampling.greedy) return ArgMax(logits);
-  // NeMo's penalty knows the tokens through the log-probabilities, and has none before the first
-  // step.
-  const bool penalise = sequence.request.logprobs && sequence.num_generated() > 0;
-  ScaleLogits(sampling, penalise ? std::span(sequence.ids).subspan(1) : std::span<const int32_t>(),
-              logits);
-  const DrawKey key = {sampling.seed, static_cast<uint32_t>(sequence.ids.size()),
-                       sequence.request.draw_index, 0};
-  const int32_t token_id = Choose(Survivors(sampling, logits), key);
-  if (token_id < 0)
-    return Corruption("no token is left to choose from: the logits are not finite numbers");
-  return token_id;
+  draw.key = {sampling.seed, static_cast<uint32_t>(sequence.ids.size()),
+              sequence.request.draw_index, 0};
+  return draw;
 }
 
-Result<std::vector<Generator::RowNews>> Generator::Decide(const std::vector<ScheduledSpan>& spans,
-                                                          const Batch& batch,
-                                                          std::span<const LogitRow> rows) {
-  std::vector<RowNews> news;
-  for (size_t i = 0; i < spans.size(); ++i) {
-    const Sequence& sequence = sequences_.at(spans[i].id);
-    for (const int32_t target : batch.sequences[i].targets) {
-      const LogitRow& row = rows[news.size()];
-      int32_t token_id = target;
+Status Generator::Report(std::span<const LogitRow> rows, Flight& flight) {
+  StepNews news = {flight.step, flight.digest, {}};
+  for (size_t i = 0; i < flight.spans.size(); ++i) {
+    const SequenceStep& step = flight.batch.sequences[i];
+    for (int64_t at = 0; at < step.num_logit_rows; ++at) {
+      const LogitRow& row = rows[news.rows.size()];
+      int32_t token_id = step.targets[at];
       float logit = row.target_logit;
-      if (target < 0) {
-        NEMO_ASSIGN_OR_RETURN(token_id, ChooseToken(sequence, row));
-        logit = row.logits.empty() ? row.score.max : row.logits[token_id];
+      if (token_id < 0) {
+        token_id = step.draw ? row.token_id : row.score.argmax;
+        if (!step.draw) logit = row.score.max;
       }
-      news.push_back({row.score.LogProb(logit), token_id, row.score.argmax});
+      news.rows.push_back({row.score.LogProb(logit), token_id, row.score.argmax});
+      if (at < step.num_logit_rows - step.num_whole_rows) continue;
+      std::vector<float>& logprobs = flight.whole_rows.emplace_back(row.logits.size());
+      std::transform(row.logits.begin(), row.logits.end(), logprobs.begin(),
+                     [&](float other) { return static_cast<float>(row.score.LogProb(other)); });
     }
   }
-  return news;
+  Communicator& world = engine_.world();
+  if (world.rank() == 0) {
+    flight.news = std::move(news.rows);
+    return OkStatus();
+  }
+  NEMO_RETURN_IF_ERROR(world.Post(PackStepNews(news), 0));
+  for (const std::vector<float>& row : std::exchange(flight.whole_rows, {})) {
+    NEMO_RETURN_IF_ERROR(world.Post(std::as_bytes(std::span(row)), 0));
+  }
+  return OkStatus();
 }
 
-/// Whole rows go from the last stage to rank 0 alone: they are large.
-Status Generator::ShareWholeRows(const std::vector<ScheduledSpan>& spans, const Batch& batch,
-                                 std::span<const LogitRow> rows) {
+Status Generator::PassNews(Flight& flight) {
+  const RankShape& shape = engine_.shape();
   Communicator& world = engine_.world();
-  const int root = engine_.last_stage_root();
-  if (world.rank() != root && world.rank() != 0) return OkStatus();
-  size_t row = 0;
-  for (size_t i = 0; i < spans.size(); ++i) {
-    Sequence& sequence = sequences_.at(spans[i].id);
-    const bool wanted = sequence.request.full_logprobs && sequence.request.logprobs;
-    const int64_t end = spans[i].start + spans[i].count;
-    for (int64_t at = end - batch.sequences[i].num_logit_rows; at < end; ++at, ++row) {
-      if (!wanted || at < sequence.request.logprobs_begin) continue;
-      std::vector<float> logprobs(engine_.config().vocab_size);
-      if (world.rank() == root) {
-        std::transform(
-            rows[row].logits.begin(), rows[row].logits.end(), logprobs.begin(),
-            [&](float logit) { return static_cast<float>(rows[row].score.LogProb(logit)); });
-        if (root != 0) NEMO_RETURN_IF_ERROR(world.Send(std::as_bytes(std::span(logprobs)), 0));
+  // Without rows and stages there is nothing to tell. With stages even an empty message says that
+  // the step is through, so that an early stage does not run away from the others.
+  if (flight.num_rows == 0 && shape.pp_size == 1) return OkStatus();
+  std::vector<std::byte> message(StepNewsBytes(flight.num_rows));
+  if (world.rank() == 0) {
+    if (shape.pp_size == 1) {
+      message = PackStepNews({flight.step, flight.digest, flight.news});
+    } else {
+      NEMO_RETURN_IF_ERROR(world.Recv(message, engine_.last_stage_root()));
+    }
+  }
+  const int stage_size = static_cast<int>(shape.tp_size);
+  if (shape.first_stage()) {
+    NEMO_RETURN_IF_ERROR(engine_.tp().Broadcast(message, 0));
+  } else {
+    NEMO_RETURN_IF_ERROR(world.Recv(message, world.rank() - stage_size));
+  }
+  if (!shape.last_stage()) {
+    NEMO_RETURN_IF_ERROR(world.Post(message, world.rank() + stage_size));
+  }
+  NEMO_ASSIGN_OR_RETURN(StepNews news,
+                        UnpackStepNews(message, flight.step, flight.digest, flight.num_rows));
+  flight.news = std::move(news.rows);
+  return OkStatus();
+}
+
+Status Generator::ReceiveWholeRows(Flight& flight) {
+  Communicator& world = engine_.world();
+  if (world.rank() != 0) return OkStatus();
+  size_t next = 0;
+  for (size_t i = 0; i < flight.spans.size(); ++i) {
+    // A request that was given up meanwhile wants nothing, but what was sent has to be received.
+    const auto sequence = sequences_.find(flight.spans[i].id);
+    for (int64_t n = 0; n < flight.batch.sequences[i].num_whole_rows; ++n) {
+      std::vector<float> row(engine_.config().vocab_size);
+      if (engine_.last_stage_root() == 0) {
+        row = std::move(flight.whole_rows[next++]);
       } else {
-        NEMO_RETURN_IF_ERROR(world.Recv(std::as_writable_bytes(std::span(logprobs)), root));
+        NEMO_RETURN_IF_ERROR(
+            world.Recv(std::as_writable_bytes(std::span(row)), engine_.last_stage_root()));
       }
-      if (world.rank() == 0) sequence.result.full_logprob.push_back(std::move(logprobs));
+      if (sequence == sequences_.end()) continue;
+      sequence->second.result.full_logprob.push_back(std::move(row));
     }
   }
   return OkStatus();
 }
 
-Status Generator::Apply(const ScheduledSpan& span, std::span<const RowNews> news,
-                        const TokenCallback& on_token) {
-  Sequence& sequence = sequences_.at(span.id);
+Status Generator::Apply(const ScheduledSpan& span, const SequenceStep& step,
+                        std::span<const RowNews> news, const TokenCallback& on_token) {
+  const auto found = sequences_.find(span.id);
+  if (found == sequences_.end() || news.empty()) return OkStatus();  // given up, or nothing asked
+  Sequence& sequence = found->second;
   const int64_t end = span.start + span.count;
   if (sequence.request.logprobs) {
     for (size_t i = 0; i < news.size(); ++i) {
@@ -245,13 +299,10 @@ Status Generator::Apply(const ScheduledSpan& span, std::span<const RowNews> news
       sequence.result.argmax.push_back(news[i].argmax);
     }
   }
-  if (news.empty()) return OkStatus();
-  if (!sequence.generates()) {
-    return end + 1 == std::ssize(sequence.ids) ? Finish(span.id, FinishReason::kLength)
-                                               : OkStatus();
-  }
-  return end == std::ssize(sequence.ids) ? TakeToken(span.id, news.back().token_id, on_token)
-                                         : OkStatus();
+  if (step.targets.back() < 0) return TakeToken(span.id, news.back().token_id, on_token);
+  return !sequence.generates() && end + 1 == std::ssize(sequence.ids)
+             ? Finish(span.id, FinishReason::kLength)
+             : OkStatus();
 }
 
 Status Generator::TakeToken(int64_t id, int32_t token_id, const TokenCallback& on_token) {

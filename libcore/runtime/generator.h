@@ -1,10 +1,11 @@
 // Generator: drives scheduler, engine and sampler, a step at a time, until each request has its
-// tokens. Every rank runs the same loop; the last stage chooses, the choice is broadcast, and all
-// ranks know all results.
+// tokens. Every rank runs the same loop; the last stage chooses, its choices go to the first and
+// from there down the stages, and all ranks know all results (docs/runtime.md, "Steps in flight").
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "libcore/runtime/engine.h"
 #include "libcore/runtime/request.h"
 #include "libcore/runtime/scheduler.h"
+#include "libcore/runtime/step_news.h"
 #include "libcore/text/decode_stream.h"
 #include "libcore/text/tokenizer.h"
 
@@ -49,8 +51,10 @@ class Generator {
   Result<int64_t> Add(GenerateRequest request);
   /// Gives a request up; it has no result.
   void Cancel(int64_t id);
-  bool idle() const { return sequences_.empty(); }
-  /// One step of the engine. Collective. An error ends all ranks: the communicator is aborted.
+  bool idle() const { return sequences_.empty() && flights_.empty(); }
+  /// One step of the engine, and the outcome of the oldest one under way: with PP = P there are P
+  /// of them, so that no stage waits. Collective. An error ends all ranks: the communicator is
+  /// aborted.
   Status Step(const TokenCallback& on_token = nullptr);
   const Scheduler::Counts& counts() const { return scheduler_.counts(); }
   /// Finished requests, which are forgotten here.
@@ -73,11 +77,16 @@ class Generator {
     GenerateResult result;
     std::chrono::steady_clock::time_point added;
   };
-  /// What the last stage tells the others of a row.
-  struct RowNews {
-    double logprob;    // of the next token
-    int32_t token_id;  // the next token: known or just chosen
-    int32_t argmax;
+  /// A step that the stages work on.
+  struct Flight {
+    uint64_t step = 0;
+    std::vector<ScheduledSpan> spans;
+    Batch batch;  // as many sequences, in the same order
+    size_t num_rows = 0;
+    uint64_t digest = 0;  // of the work, to find out when ranks do not do the same
+    // On the rank that speaks for the last stage, when it is the first stage's too.
+    std::vector<RowNews> news;
+    std::vector<std::vector<float>> whole_rows;
   };
 
   Generator(Engine& engine, const Tokenizer& tokenizer, Scheduler scheduler)
@@ -85,14 +94,19 @@ class Generator {
 
   Status CheckRequest(const GenerateRequest& request) const;
   Status RunStep(const TokenCallback& on_token);
+  /// Schedules a step and runs it through this rank's stage. False: nothing can run now.
+  Result<bool> TakeOff();
+  /// Waits for the news of the oldest step under way, and acts on it.
+  Status Land(const TokenCallback& on_token);
   SequenceStep StepOf(const ScheduledSpan& span);
-  /// The last stage's ranks: from rows of logits to news.
-  Result<std::vector<RowNews>> Decide(const std::vector<ScheduledSpan>& spans, const Batch& batch,
-                                      std::span<const LogitRow> rows);
-  Result<int32_t> ChooseToken(const Sequence& sequence, const LogitRow& row) const;
-  Status ShareWholeRows(const std::vector<ScheduledSpan>& spans, const Batch& batch,
-                        std::span<const LogitRow> rows);
-  Status Apply(const ScheduledSpan& span, std::span<const RowNews> news,
+  /// The rank that speaks for the last stage: from rows of logits to news.
+  Status Report(std::span<const LogitRow> rows, Flight& flight);
+  TokenDraw DrawOf(const Sequence& sequence) const;
+  /// From the last stage to rank 0, over its stage, and from stage to stage.
+  Status PassNews(Flight& flight);
+  /// They go to rank 0 alone: they are large.
+  Status ReceiveWholeRows(Flight& flight);
+  Status Apply(const ScheduledSpan& span, const SequenceStep& step, std::span<const RowNews> news,
                const TokenCallback& on_token);
   Status TakeToken(int64_t id, int32_t token_id, const TokenCallback& on_token);
   Status Finish(int64_t id, FinishReason reason);
@@ -102,7 +116,9 @@ class Generator {
   Scheduler scheduler_;
   std::map<int64_t, Sequence> sequences_;
   std::map<int64_t, GenerateResult> finished_;
+  std::deque<Flight> flights_;  // oldest first
   int64_t next_id_ = 0;
+  uint64_t next_step_ = 0;
 };
 
 }  // namespace nemo

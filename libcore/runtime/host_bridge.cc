@@ -24,9 +24,9 @@ Status HostBridge::AllReduceSum(Communicator& group, float* data, int64_t count)
   return backend_.Upload(data, std::as_bytes(std::span(host)));
 }
 
-Status HostBridge::Send(Communicator& group, const void* data, int64_t size_bytes, int peer) {
+Status HostBridge::Post(Communicator& group, const void* data, int64_t size_bytes, int peer) {
   NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, View(data, size_bytes));
-  return group.Send(bytes, peer);
+  return group.Post(bytes, peer);
 }
 
 Status HostBridge::Recv(Communicator& group, void* data, int64_t size_bytes, int peer) {

@@ -20,7 +20,8 @@ class HostBridge {
 
   /// Sums `count` floats at `data` (backend memory) over the group, in place.
   Status AllReduceSum(Communicator& group, float* data, int64_t count);
-  Status Send(Communicator& group, const void* data, int64_t size_bytes, int peer);
+  /// Communicator::Post of `size_bytes` at `data`.
+  Status Post(Communicator& group, const void* data, int64_t size_bytes, int peer);
   Status Recv(Communicator& group, void* data, int64_t size_bytes, int peer);
   /// The bytes at `data` as the host sees them, valid until the next call.
   Result<std::span<const std::byte>> View(const void* data, int64_t size_bytes);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "libcore/base/format.h"
+#include "libcore/runtime/token_draws.h"
 
 namespace nemo {
 
@@ -98,14 +99,39 @@ Status LogitHead::MergeScores(std::span<LogitRow> rows) {
   return OkStatus();
 }
 
+Status LogitHead::Draw(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
+  const VocabCut& cut = weights_.shape.vocab;
+  const int64_t num_columns =
+      std::clamp<int64_t>(options_.vocab_size - cut.column_begin(), 0, cut.num_columns());
+  std::vector<ShardRow> draws;
+  for (size_t i = 0; i < block.size(); ++i) {
+    if (block[i].draw == nullptr) continue;
+    ShardRow& draw = draws.emplace_back(block[i].draw, std::vector<float>(num_columns));
+    const float* row = logits_ + static_cast<int64_t>(i) * cut.num_columns();
+    NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
+                          bridge_.View(row, num_columns * static_cast<int64_t>(sizeof(float))));
+    std::ranges::copy(bytes, std::as_writable_bytes(std::span(draw.logits)).begin());
+  }
+  if (draws.empty()) return OkStatus();
+  NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, DrawTokens(tp_, cut, draws));
+  size_t next = 0;
+  for (size_t i = 0; i < block.size(); ++i) {
+    if (block[i].draw != nullptr) rows[i].token_id = tokens[next++];
+  }
+  return OkStatus();
+}
+
 Status LogitHead::FetchTargets(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
-  const auto wants = [](const LogitRequest& request) { return request.target >= 0; };
-  if (std::none_of(block.begin(), block.end(), wants)) return OkStatus();
+  std::vector<int32_t> targets;
+  for (size_t i = 0; i < block.size(); ++i) {
+    targets.push_back(block[i].draw != nullptr ? rows[i].token_id : block[i].target);
+  }
+  if (std::ranges::all_of(targets, [](int32_t id) { return id < 0; })) return OkStatus();
   const VocabCut& cut = weights_.shape.vocab;
   std::vector<float> mine(block.size()), all(block.size() * tp_.size());
   for (size_t i = 0; i < block.size(); ++i) {
-    const int64_t column = block[i].target - cut.column_begin();
-    if (!wants(block[i]) || column < 0 || column >= cut.num_columns()) continue;
+    const int64_t column = targets[i] - cut.column_begin();
+    if (targets[i] < 0 || column < 0 || column >= cut.num_columns()) continue;
     const float* logit = logits_ + static_cast<int64_t>(i) * cut.num_columns() + column;
     NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
                           bridge_.View(logit, sizeof(float)));
@@ -114,8 +140,8 @@ Status LogitHead::FetchTargets(std::span<const LogitRequest> block, std::span<Lo
   NEMO_RETURN_IF_ERROR(
       tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
   for (size_t i = 0; i < block.size(); ++i) {
-    if (!wants(block[i])) continue;
-    const int64_t owner = OwnerOfColumn(cut, tp_.size(), block[i].target);
+    if (targets[i] < 0) continue;
+    const int64_t owner = OwnerOfColumn(cut, tp_.size(), targets[i]);
     rows[i].target_logit = all[static_cast<size_t>(owner) * block.size() + i];
   }
   return OkStatus();
@@ -155,6 +181,7 @@ Result<std::vector<LogitRow>> LogitHead::Run(const BF16* hidden, int64_t num_hid
     const std::span<LogitRow> out = std::span(rows).subspan(begin, count);
     NEMO_RETURN_IF_ERROR(ComputeBlock(hidden, num_hidden_rows, block));
     NEMO_RETURN_IF_ERROR(MergeScores(out));
+    NEMO_RETURN_IF_ERROR(Draw(block, out));
     NEMO_RETURN_IF_ERROR(FetchTargets(block, out));
     NEMO_RETURN_IF_ERROR(FetchWhole(block, out));
     begin += count;

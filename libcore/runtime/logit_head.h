@@ -13,6 +13,7 @@
 #include "libcore/runtime/communicator.h"
 #include "libcore/runtime/host_bridge.h"
 #include "libcore/runtime/row_score.h"
+#include "libcore/runtime/sampler.h"
 #include "libcore/runtime/weights.h"
 
 namespace nemo {
@@ -20,18 +21,21 @@ namespace nemo {
 /// A row of hidden states, and what is asked about its logits.
 struct LogitRequest {
   int64_t hidden_row = 0;
-  int32_t target = -1;  ///< a token whose logit is wanted; -1: none
-  bool whole = false;   ///< the row of logits itself is wanted
+  int32_t target = -1;              ///< a token whose logit is wanted; -1: none
+  bool whole = false;               ///< the row of logits itself is wanted
+  const TokenDraw* draw = nullptr;  ///< how a token is to be chosen; it is the target then
 };
 
 struct LogitRow {
   RowScore score;
-  float target_logit = 0;
+  int32_t token_id = -1;      ///< the one that was drawn
+  float target_logit = 0;     ///< untouched by the draw's parameters
   std::vector<float> logits;  ///< [vocab_size] where the request was `whole`, else empty
 };
 
 /// One per rank of the last stage. Logits exist for a block of rows at a time; between tensor ranks
-/// travel the chunks' statistics, and whole rows only where they are asked for.
+/// travel the chunks' statistics, the lists of token_draws.h, and whole rows only where they are
+/// asked for.
 class LogitHead {
  public:
   struct Options {
@@ -58,6 +62,7 @@ class LogitHead {
                       std::span<const LogitRequest> block);
   Status RoundLogits(int64_t num_rows);
   Status MergeScores(std::span<LogitRow> rows);
+  Status Draw(std::span<const LogitRequest> block, std::span<LogitRow> rows);
   Status FetchTargets(std::span<const LogitRequest> block, std::span<LogitRow> rows);
   Status FetchWhole(std::span<const LogitRequest> block, std::span<LogitRow> rows);
 

@@ -10,38 +10,49 @@ namespace nemo {
 namespace {
 
 constexpr double kMaxTemperature = 100.0;
+constexpr float kOff = -std::numeric_limits<float>::infinity();
 
-/// True when `a` comes after `b` in order of falling logit and, where equal, rising id. A heap by
-/// it pops in that order.
-bool After(const Candidate& a, const Candidate& b) {
-  return a.logit != b.logit ? a.logit < b.logit : a.token_id > b.token_id;
+bool Before(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.token_id < b.token_id;
 }
 
-void KeepTopK(int64_t k, std::vector<Candidate>& candidates) {
-  if (k <= 0 || k >= static_cast<int64_t>(candidates.size())) return;
-  std::vector<float> logits(candidates.size());
-  std::transform(candidates.begin(), candidates.end(), logits.begin(),
-                 [](const Candidate& c) { return c.logit; });
-  std::nth_element(logits.begin(), logits.begin() + (k - 1), logits.end(), std::greater<>());
-  const float threshold = logits[k - 1];
-  std::erase_if(candidates, [threshold](const Candidate& c) { return c.logit < threshold; });
+bool HasTopP(const SamplingParams& params) { return params.top_p > 0 && params.top_p < 1; }
+/// Whether the choice needs lists; else each shard has one winner.
+bool HasFilter(const SamplingParams& params) {
+  return !params.greedy && (params.top_k > 0 || HasTopP(params));
 }
 
-void KeepTopP(double p, std::vector<Candidate>& candidates) {
-  if (!(p > 0 && p < 1) || candidates.empty()) return;
-  const double max = std::max_element(candidates.begin(), candidates.end(), After)->logit;
-  double total = 0;
-  for (const Candidate& c : candidates) total += std::exp(c.logit - max);
-  // Only the head of the order is wanted, so a heap instead of a sort: the best moves to the back.
-  std::make_heap(candidates.begin(), candidates.end(), After);
-  auto heap_end = candidates.end();
-  double mass = 0;
-  while (heap_end != candidates.begin() && mass <= p * total) {
-    std::pop_heap(candidates.begin(), heap_end, After);
-    --heap_end;
-    mass += std::exp(heap_end->logit - max);
+std::vector<Candidate> CandidatesOf(std::span<const float> logits, int64_t first_id) {
+  std::vector<Candidate> candidates;
+  candidates.reserve(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] > kOff) {
+      candidates.push_back({logits[i], static_cast<int32_t>(first_id + static_cast<int64_t>(i))});
+    }
   }
-  candidates.erase(candidates.begin(), heap_end);
+  return candidates;
+}
+
+ShardList::Chunk SumOf(std::span<const float> logits) {
+  ShardList::Chunk chunk = {*std::ranges::max_element(logits), 0};
+  if (chunk.max == kOff) return chunk;
+  for (const float logit : logits) chunk.sum += std::exp(static_cast<double>(logit) - chunk.max);
+  return chunk;
+}
+
+/// The mass of the whole row relative to exp(max).
+double MassOf(std::span<const ShardList> parts, double max) {
+  double mass = 0;
+  for (const ShardList& part : parts) {
+    for (const ShardList::Chunk& chunk : part.chunks) mass += chunk.sum * std::exp(chunk.max - max);
+  }
+  return mass;
+}
+
+double MassOf(std::span<const Candidate> candidates, double max) {
+  double mass = 0;
+  for (const Candidate& c : candidates) mass += std::exp(c.logit - max);
+  return mass;
 }
 
 }  // namespace
@@ -58,38 +69,100 @@ Status CheckSampling(const SamplingParams& params) {
   if (!(params.top_p >= 0 && params.top_p <= 1)) {
     return InvalidArgument(Format("top-p {}: must be between 0 and 1 (both off)", params.top_p));
   }
-  if (!(params.repetition_penalty >= 1) || !std::isfinite(params.repetition_penalty)) {
-    return InvalidArgument(
-        Format("repetition penalty {}: must be 1 (off) or more", params.repetition_penalty));
+  const bool may_reward = params.repetition == Repetition::kCtrl;
+  if (!(params.repetition_penalty >= (may_reward ? 0.01 : 1)) ||
+      !std::isfinite(params.repetition_penalty)) {
+    return InvalidArgument(Format("repetition penalty {}: must be {} or more; 1 is off",
+                                  params.repetition_penalty, may_reward ? 0.01 : 1));
   }
   return OkStatus();
 }
 
-void ScaleLogits(const SamplingParams& params, std::span<const int32_t> used,
-                 std::span<float> logits) {
-  const auto temperature = static_cast<float>(params.temperature);
+void ScaleLogits(const TokenDraw& draw, int64_t first_id, std::span<float> logits) {
+  const auto logit_of = [&](int32_t id) -> float* {
+    return id >= first_id && id - first_id < std::ssize(logits) ? &logits[id - first_id] : nullptr;
+  };
+  if (float* banned = logit_of(draw.banned_id)) *banned = kOff;
+  if (draw.params.greedy) return;
+  const auto temperature = static_cast<float>(draw.params.temperature);
   if (temperature != 1.0f) {
     for (float& logit : logits) logit /= temperature;
   }
-  const auto penalty = static_cast<float>(params.repetition_penalty);
+  const auto penalty = static_cast<float>(draw.params.repetition_penalty);
   if (penalty == 1.0f) return;
-  std::vector<int32_t> distinct(used.begin(), used.end());
-  std::sort(distinct.begin(), distinct.end());
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  for (const int32_t id : distinct) logits[id] /= penalty;
+  std::vector<int32_t> distinct = draw.used;
+  std::ranges::sort(distinct);
+  const auto repeats = std::ranges::unique(distinct);
+  distinct.erase(repeats.begin(), repeats.end());
+  for (const int32_t id : distinct) {
+    float* logit = logit_of(id);
+    if (logit == nullptr) continue;
+    const bool multiply = draw.params.repetition == Repetition::kCtrl && *logit < 0;
+    *logit = multiply ? *logit * penalty : *logit / penalty;
+  }
 }
 
-std::vector<Candidate> Survivors(const SamplingParams& params, std::span<const float> logits) {
-  std::vector<Candidate> candidates;
-  candidates.reserve(logits.size());
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (logits[id] > -std::numeric_limits<float>::infinity()) {
-      candidates.push_back({logits[id], static_cast<int32_t>(id)});
+ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t first_id,
+                 int64_t chunk_columns, int64_t limit) {
+  ShardList part;
+  std::vector<Candidate> candidates = CandidatesOf(logits, first_id);
+  if (candidates.empty()) return part;
+  if (!HasFilter(draw.params)) {
+    // By the draw itself where there is one; lists of winners are no longer than the ranks.
+    const int32_t id = draw.params.greedy ? std::ranges::min_element(candidates, Before)->token_id
+                                          : Choose(candidates, draw.key);
+    part.best = {{logits[id - first_id], id}};
+    return part;
+  }
+  if (draw.params.top_k == 0) {
+    for (size_t begin = 0; begin < logits.size(); begin += chunk_columns) {
+      part.chunks.push_back(
+          SumOf(logits.subspan(begin, std::min<size_t>(chunk_columns, logits.size() - begin))));
     }
   }
-  KeepTopK(params.top_k, candidates);
-  KeepTopP(params.top_p, candidates);
-  return candidates;
+  if (limit < std::ssize(candidates)) {
+    std::ranges::nth_element(candidates, candidates.begin() + limit, Before);
+    candidates.resize(limit);
+    part.complete = false;
+  }
+  std::ranges::sort(candidates, Before);
+  part.best = std::move(candidates);
+  return part;
+}
+
+std::optional<std::vector<Candidate>> Survivors(const SamplingParams& params,
+                                                std::span<const ShardList> parts) {
+  std::vector<Candidate> known;
+  // What is not in the lists is no better than this.
+  float unknown = kOff;
+  for (const ShardList& part : parts) {
+    known.insert(known.end(), part.best.begin(), part.best.end());
+    if (!part.complete) unknown = std::max(unknown, part.best.back().logit);
+  }
+  const bool is_all = std::ranges::all_of(parts, &ShardList::complete);
+  std::ranges::sort(known, Before);
+  if (known.empty()) return known;
+  if (params.top_k > 0) {
+    const size_t k = std::min(static_cast<size_t>(params.top_k), known.size());
+    if (!is_all && (k < static_cast<size_t>(params.top_k) || known[k - 1].logit <= unknown)) {
+      return std::nullopt;
+    }
+    const auto end = std::find_if(known.begin() + k, known.end(),
+                                  [&](const Candidate& c) { return c.logit < known[k - 1].logit; });
+    known.erase(end, known.end());
+  }
+  if (!HasTopP(params)) return known;
+  const double max = known.front().logit;
+  const double needed = params.top_p * (params.top_k > 0 ? MassOf(known, max) : MassOf(parts, max));
+  double mass = 0;
+  size_t kept = 0;
+  while (mass <= needed && kept < known.size()) {
+    if (params.top_k == 0 && !is_all && known[kept].logit <= unknown) return std::nullopt;
+    mass += std::exp(known[kept++].logit - max);
+  }
+  if (params.top_k == 0 && !is_all && mass <= needed) return std::nullopt;
+  known.resize(kept);
+  return known;
 }
 
 int32_t Choose(std::span<const Candidate> candidates, const DrawKey& key) {
@@ -106,14 +179,18 @@ int32_t Choose(std::span<const Candidate> candidates, const DrawKey& key) {
   return best_id;
 }
 
-int32_t ArgMax(std::span<const float> logits) {
-  int32_t best = -1;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (logits[id] > (best < 0 ? -std::numeric_limits<float>::infinity() : logits[best])) {
-      best = static_cast<int32_t>(id);
-    }
+std::optional<int32_t> Conclude(const TokenDraw& draw, std::span<const ShardList> parts) {
+  if (HasFilter(draw.params)) {
+    const auto survivors = Survivors(draw.params, parts);
+    if (!survivors) return std::nullopt;
+    return Choose(*survivors, draw.key);
   }
-  return best;
+  std::vector<Candidate> winners;
+  for (const ShardList& part : parts) {
+    winners.insert(winners.end(), part.best.begin(), part.best.end());
+  }
+  if (!draw.params.greedy) return Choose(winners, draw.key);
+  return winners.empty() ? -1 : std::ranges::min_element(winners, Before)->token_id;
 }
 
 }  // namespace nemo

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,13 @@
 
 namespace nemo {
 
+/// How the repetition penalty acts.
+enum class Repetition {
+  kNemo,  ///< divides the logit whatever its sign; see docs/runtime.md for when
+  kCtrl,  ///< as in CTRL (Keskar et al. 2019) and transformers: positive logits are divided, others
+          ///< multiplied; on every token that is there, from the first choice on
+};
+
 /// NeMo's parameters with its server's defaults. `greedy` makes the others void.
 struct SamplingParams {
   bool greedy = false;
@@ -18,33 +26,60 @@ struct SamplingParams {
   int64_t top_k = 0;   ///< 0: off
   double top_p = 0.9;  ///< off at 0 and 1
   double repetition_penalty =
-      1.0;  ///< acts only where log-probabilities are asked for, as NeMo's does
+      1.0;  ///< with kNemo it acts only where log-probabilities are asked for, as NeMo's does
+  Repetition repetition = Repetition::kNemo;
   uint64_t seed = 0;
 };
 
 /// kInvalidArgument names the parameter and its range.
 Status CheckSampling(const SamplingParams& params);
 
+/// One token to be chosen.
+struct TokenDraw {
+  SamplingParams params;
+  std::vector<int32_t> used;  ///< tokens the repetition penalty acts on; repeats count once
+  int32_t banned_id = -1;     ///< never chosen; -1: none
+  DrawKey key;
+};
+
 struct Candidate {
   float logit = 0;
   int32_t token_id = 0;
 };
 
-/// Divides by the temperature, then each logit of a token in `used` once more by the penalty,
-/// whatever its sign. In fp32, as NeMo.
-void ScaleLogits(const SamplingParams& params, std::span<const int32_t> used,
-                 std::span<float> logits);
+/// Logits of the tokens first_id, first_id + 1, ...: divides by the temperature, then once more
+/// those of used tokens as the penalty says, in fp32 as NeMo; the banned one becomes -infinity.
+/// Nothing but the ban where `greedy`.
+void ScaleLogits(const TokenDraw& draw, int64_t first_id, std::span<float> logits);
+
+/// What is to be known of one shard of a scaled row, so that the shards together give the choice.
+struct ShardList {
+  /// The sum of exp(logit - max) over the columns of a chunk, in order.
+  struct Chunk {
+    float max;
+    double sum;
+  };
+  std::vector<Candidate> best;  ///< by falling logit, then rising id; -infinity never
+  bool complete = true;         ///< nothing else of this shard can matter
+  std::vector<Chunk> chunks;    ///< where top-p needs the mass of the whole row
+};
+
+/// At most `limit` candidates; the only one that can win where no list is needed. `logits` are
+/// scaled, of the tokens from `first_id` on, in chunks of `chunk_columns`.
+ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t first_id,
+                 int64_t chunk_columns, int64_t limit);
 
 /// What top-k (logits equal to the k-th stay) and, on what that leaves, top-p (the token that
-/// crosses p stays) let through. Logits of -infinity never. In no particular order, and the same
-/// for equal input.
-std::vector<Candidate> Survivors(const SamplingParams& params, std::span<const float> logits);
+/// crosses p stays) let through, in order, from the parts of all shards in vocabulary order. The
+/// same however a row is cut in shards. Nothing when the lists are too short to tell.
+std::optional<std::vector<Candidate>> Survivors(const SamplingParams& params,
+                                                std::span<const ShardList> parts);
 
 /// Draws with the probabilities of a softmax over the candidates: the largest logit + Gumbel(token
 /// id), the lowest id where equal. -1 without candidates.
 int32_t Choose(std::span<const Candidate> candidates, const DrawKey& key);
 
-/// The lowest id with the largest logit, -1 when all are -infinity.
-int32_t ArgMax(std::span<const float> logits);
+/// The token, -1 when every logit is -infinity, or nothing when the lists are too short to tell.
+std::optional<int32_t> Conclude(const TokenDraw& draw, std::span<const ShardList> parts);
 
 }  // namespace nemo

@@ -1,5 +1,5 @@
 // The sampler against NeMo's own functions (evaluation data beside the project) and a full-row
-// reference.
+// reference, with the row in one shard and in several.
 #include "libcore/runtime/sampler.h"
 
 #include <algorithm>
@@ -11,8 +11,10 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/comm/run_ranks.h"
 #include "libcore/base/json.h"
 #include "libcore/base/value.h"
+#include "libcore/runtime/token_draws.h"
 #include "tests/testing.h"
 
 namespace nemo {
@@ -25,6 +27,17 @@ std::vector<float> FloatsOf(const Value& list) {
   for (const Value& v : list.as_array())
     values.push_back(v.is_null() ? kOff : static_cast<float>(v.as_double()));
   return values;
+}
+
+/// Of a row that is one shard, however long the lists have to be.
+std::vector<Candidate> SurvivorsOf(SamplingParams params, std::span<const float> logits) {
+  // Without any filter a shard tells its winner only; all are survivors then.
+  const bool has_top_p = params.top_p > 0 && params.top_p < 1;
+  if (params.top_k == 0 && !has_top_p) params.top_k = std::ssize(logits);
+  const ShardList part = ListOf({.params = params}, logits, 0, 2000, std::ssize(logits));
+  const auto survivors = Survivors(params, std::span(&part, 1));
+  EXPECT_TRUE(survivors.has_value());
+  return survivors.value_or(std::vector<Candidate>());
 }
 
 /// One row of a case of nemo_sampling_cases.json.
@@ -47,13 +60,13 @@ void CheckNemoRow(const Value& test, size_t row) {
     params.top_p = 0;  // rows still in their prompt are not filtered
   }
   std::vector<float> logits = FloatsOf(test.Find("logits")->as_array()[row]);
-  ScaleLogits(params, used, logits);
+  ScaleLogits({.params = params, .used = used}, 0, logits);
   const std::vector<float> scaled = FloatsOf(test.Find("after_penalty")->as_array()[row]);
   for (size_t id = 0; id < scaled.size(); ++id) EXPECT_NEAR(logits[id], scaled[id], 2e-6) << id;
 
   const std::vector<float> filtered = FloatsOf(test.Find("after_filter")->as_array()[row]);
   const std::vector<float> probs = FloatsOf(test.Find("probs")->as_array()[row]);
-  const std::vector<Candidate> survivors = Survivors(params, logits);
+  const std::vector<Candidate> survivors = SurvivorsOf(params, logits);
   EXPECT_EQ(std::ssize(survivors),
             std::count_if(filtered.begin(), filtered.end(), [](float x) { return x > kOff; }));
   double total = 0;
@@ -112,28 +125,148 @@ std::vector<int32_t> SortedReference(const SamplingParams& params,
   return order;
 }
 
+struct Filter {
+  int64_t top_k;
+  double top_p;
+};
+
+std::vector<Filter> Filters() {
+  std::vector<Filter> filters;
+  for (const int64_t top_k : {0, 1, 5, 40, 299, 300, 1000, 5000}) {
+    for (const double top_p : {0.0, 0.05, 0.5, 0.9, 0.999, 1.0}) filters.push_back({top_k, top_p});
+  }
+  return filters;
+}
+
 TEST(Sampler, TopKAndTopPEqualTheSortedDefinition) {
   for (uint32_t seed = 0; seed < 40; ++seed) {
     const std::vector<float> logits = RandomLogits(300, seed);
-    for (const int64_t top_k : {0, 1, 5, 40, 299, 300, 1000}) {
-      for (const double top_p : {0.0, 0.05, 0.5, 0.9, 0.999, 1.0}) {
-        SamplingParams params;
-        params.top_k = top_k;
-        params.top_p = top_p;
-        std::vector<int32_t> ids;
-        for (const Candidate& c : Survivors(params, logits)) ids.push_back(c.token_id);
-        std::sort(ids.begin(), ids.end());
-        EXPECT_EQ(ids, SortedReference(params, logits)) << seed << " " << top_k << " " << top_p;
-      }
+    for (const Filter& filter : Filters()) {
+      SamplingParams params;
+      params.top_k = filter.top_k;
+      params.top_p = filter.top_p;
+      std::vector<int32_t> ids;
+      for (const Candidate& c : SurvivorsOf(params, logits)) ids.push_back(c.token_id);
+      std::sort(ids.begin(), ids.end());
+      EXPECT_EQ(ids, SortedReference(params, logits))
+          << seed << " " << filter.top_k << " " << filter.top_p;
     }
   }
+}
+
+TEST(Sampler, ListsThatAreTooShortAreNotGuessedFrom) {
+  // Two shards, lists of 3. The fourth best of the first is better than the best of the second.
+  const std::vector<float> logits = {9, 8, 7, 6, 5, 4, 3, 2};
+  SamplingParams params;
+  const auto with = [&](int64_t top_k, double top_p) {
+    params.top_k = top_k;
+    params.top_p = top_p;
+    const std::span row(logits);
+    const ShardList parts[] = {ListOf({.params = params}, row.first(4), 0, 4, 3),
+                               ListOf({.params = params}, row.last(4), 4, 4, 3)};
+    const auto survivors = Survivors(params, parts);
+    return survivors ? std::ssize(*survivors) : -1;
+  };
+  EXPECT_EQ(with(2, 0), 2);
+  EXPECT_EQ(with(3, 0), -1) << "the next one could be as good as the third";
+  EXPECT_EQ(with(4, 0), -1);
+  EXPECT_EQ(with(0, 0.5), 1);
+  EXPECT_EQ(with(0, 0.85), 2);
+  EXPECT_EQ(with(0, 0.99), -1);
+}
+
+/// The definition on the whole row: scale, sort, cut, draw.
+int32_t DrawFromWholeRow(const TokenDraw& draw, std::vector<float> logits) {
+  ScaleLogits(draw, 0, logits);
+  if (draw.params.greedy) {
+    const auto best = std::max_element(logits.begin(), logits.end());
+    return *best == kOff ? -1 : static_cast<int32_t>(best - logits.begin());
+  }
+  std::vector<Candidate> candidates;
+  for (const int32_t id : SortedReference(draw.params, logits)) {
+    if (logits[id] > kOff) candidates.push_back({logits[id], id});
+  }
+  return Choose(candidates, draw.key);
+}
+
+TEST(TokenDraws, AreThoseOfTheWholeRowOnAnyNumberOfRanks) {
+  constexpr int64_t kVocab = 5003;  // padded to eight chunks of 626
+  std::vector<TokenDraw> draws;
+  std::vector<std::vector<float>> rows;
+  for (const Filter& filter : Filters()) {
+    const auto index = static_cast<uint32_t>(draws.size());
+    TokenDraw& draw = draws.emplace_back();
+    draw.params.top_k = filter.top_k;
+    draw.params.top_p = filter.top_p;
+    draw.params.temperature = index % 3 == 0 ? 1.0 : 0.7 + 0.3 * (index % 5);
+    draw.params.greedy = index % 11 == 10;
+    draw.params.repetition_penalty = index % 4 == 1 ? 1.3 : 1.0;
+    draw.params.repetition = index % 8 == 1 ? Repetition::kCtrl : Repetition::kNemo;
+    draw.used = {5, 5000, 17, 5, 2001};
+    draw.banned_id = index % 2 == 0 ? 3 : -1;
+    draw.key = {11, index, 2, 0};
+    rows.push_back(RandomLogits(kVocab, index));
+    if (index % 2 == 0) rows.back()[3] = 50;  // would be chosen
+    // Mostly one value: ties that no list of a shard can show.
+    if (index % 7 == 6) std::fill(rows.back().begin() + 100, rows.back().end(), 1.0f);
+  }
+  std::vector<int32_t> expected;
+  for (size_t i = 0; i < draws.size(); ++i) {
+    expected.push_back(DrawFromWholeRow(draws[i], rows[i]));
+    EXPECT_NE(expected.back(), draws[i].banned_id);
+  }
+  for (const int tp_size : {1, 2, 3, 4, 8, 11}) {
+    const Status status = RunRanks(tp_size, [&](Communicator& tp) -> Status {
+      const VocabCut cut = CutVocabulary(kVocab, tp_size, tp.rank());
+      std::vector<ShardRow> shards;
+      for (size_t i = 0; i < draws.size(); ++i) {
+        const int64_t begin = std::min(cut.column_begin(), kVocab);
+        const int64_t end = std::min(begin + cut.num_columns(), kVocab);
+        shards.push_back({&draws[i], {rows[i].begin() + begin, rows[i].begin() + end}});
+      }
+      NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, DrawTokens(tp, cut, shards));
+      EXPECT_EQ(tokens, expected) << tp_size << " ranks, rank " << tp.rank();
+      return OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status.message();
+  }
+}
+
+TEST(TokenDraws, ARowWithoutNumbersIsRefusedOnEveryRank) {
+  const TokenDraw draw;
+  const Status status = RunRanks(2, [&](Communicator& tp) -> Status {
+    const VocabCut cut = CutVocabulary(80, 2, tp.rank());
+    std::vector<ShardRow> rows = {{&draw, std::vector<float>(40, kOff)}};
+    const auto tokens = DrawTokens(tp, cut, rows);
+    EXPECT_EQ(tokens.error().code(), StatusCode::kCorruption);
+    return OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
+TEST(Sampler, CtrlPenaltyMakesEveryUsedTokenLessLikely) {
+  TokenDraw draw;
+  draw.params.repetition_penalty = 2;
+  draw.used = {1, 2, 9, 1};
+  std::vector<float> nemo = {4, 4, -4, -4};
+  ScaleLogits(draw, 0, nemo);
+  EXPECT_EQ(nemo, (std::vector<float>{4, 2, -2, -4}));
+  draw.params.repetition = Repetition::kCtrl;
+  std::vector<float> ctrl = {4, 4, -4, -4};
+  ScaleLogits(draw, 0, ctrl);
+  EXPECT_EQ(ctrl, (std::vector<float>{4, 2, -8, -4}));
+  // A shard that begins at token 2.
+  std::vector<float> shard = {-4, -4};
+  ScaleLogits(draw, 2, shard);
+  EXPECT_EQ(shard, (std::vector<float>{-8, -4}));
 }
 
 TEST(Sampler, DrawsWithTheProbabilitiesOfTheSoftmax) {
   const std::vector<float> logits = {0.0f, 1.0f, 2.0f, kOff, -1.0f};
   SamplingParams params;
   params.top_p = 0;
-  const std::vector<Candidate> candidates = Survivors(params, logits);
+  params.top_k = 5;
+  const std::vector<Candidate> candidates = SurvivorsOf(params, logits);
   constexpr int kDraws = 100000;
   std::map<int32_t, int> counts;
   for (int position = 0; position < kDraws; ++position) {
@@ -152,7 +285,7 @@ TEST(Sampler, DrawsWithTheProbabilitiesOfTheSoftmax) {
 TEST(Sampler, TheOrderOfCandidatesDoesNotMatter) {
   SamplingParams params;
   params.top_k = 20;
-  std::vector<Candidate> candidates = Survivors(params, RandomLogits(200, 3));
+  std::vector<Candidate> candidates = SurvivorsOf(params, RandomLogits(200, 3));
   for (uint32_t position = 0; position < 50; ++position) {
     const int32_t chosen = Choose(candidates, {1, position, 2, 0});
     std::reverse(candidates.begin(), candidates.end());
@@ -160,9 +293,15 @@ TEST(Sampler, TheOrderOfCandidatesDoesNotMatter) {
   }
 }
 
-TEST(Sampler, ArgMaxTakesTheLowestIdOfEquals) {
-  EXPECT_EQ(ArgMax(std::vector<float>{1, 3, 2, 3}), 1);
-  EXPECT_EQ(ArgMax(std::vector<float>{kOff, kOff}), -1);
+TEST(Sampler, TheLowestOfEqualsWinsAndNothingHasNoWinner) {
+  TokenDraw draw;
+  draw.params.greedy = true;
+  const auto greedy = [&](const std::vector<float>& logits) {
+    const ShardList part = ListOf(draw, logits, 0, 2000, 1);
+    return *Conclude(draw, std::span(&part, 1));
+  };
+  EXPECT_EQ(greedy({1, 3, 2, 3}), 1);
+  EXPECT_EQ(greedy({kOff, kOff}), -1);
   EXPECT_EQ(Choose({}, {}), -1);
 }
 

@@ -100,8 +100,8 @@ TEST_P(Accuracy, LogitErrorIsNotAboveTheReferencesOwn) {
     // Where two tokens are closer than the reference's own error, its choice between them is
     // chance.
     if (Margin(row.truth) < reference) continue;
-    ours_agrees += ArgMax(row.ours) == ArgMax(row.truth);
-    reference_agrees += ArgMax(row.reference) == ArgMax(row.truth);
+    ours_agrees += testing::ArgMax(row.ours) == testing::ArgMax(row.truth);
+    reference_agrees += testing::ArgMax(row.reference) == testing::ArgMax(row.truth);
   }
   EXPECT_GE(ours_agrees, reference_agrees);
 }

@@ -1,11 +1,13 @@
 #include "tests/libcore/runtime/model/golden_model.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <utility>
 
 #include "formats/format.h"
 #include "formats/safetensors/safetensors.h"
+#include "kernels/comm/mpi_comm.h"
 #include "kernels/comm/run_ranks.h"
 #include "kernels/registry.h"
 #include "libcore/base/format.h"
@@ -161,6 +163,10 @@ std::vector<double> NumbersOf(const Value& list) {
   return numbers;
 }
 
+int32_t ArgMax(const std::vector<float>& values) {
+  return static_cast<int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
+}
+
 std::vector<float> FloatsOf(const TensorSource& source, const std::string& name) {
   const std::vector<std::byte> bytes = ReadTensorOrDie(source, name);
   std::vector<float> values(bytes.size() / sizeof(float));
@@ -171,7 +177,7 @@ std::vector<float> FloatsOf(const TensorSource& source, const std::string& name)
 Status RunEngines(const TestModel& model, const RunOptions& options,
                   const std::function<Status(Engine&)>& body) {
   const auto ranks = static_cast<int>(options.layout.world_size());
-  return RunRanks(ranks, [&](Communicator& world) -> Status {
+  const auto run = [&](Communicator& world) -> Status {
     NEMO_ASSIGN_OR_RETURN(std::unique_ptr<Backend> backend,
                           CreateBackend(options.backend, {1, options.isa, 0}));
     if (options.far) backend = MakeFarBackend(std::move(backend));
@@ -182,7 +188,13 @@ Status RunEngines(const TestModel& model, const RunOptions& options,
                           Engine::Create(model.config, options.layout, options.engine,
                                          std::move(weights), *backend, world));
     return body(*engine);
-  });
+  };
+  if (LaunchedByMpi()) {
+    static const auto mpi_world = MakeMpiWorld({.deadline_ms = 60'000});
+    if (!mpi_world) return mpi_world.error();
+    if ((*mpi_world)->size() == ranks) return run(**mpi_world);
+  }
+  return RunRanks(ranks, run);
 }
 
 Result<std::vector<GenerateResult>> GenerateWith(const TestModel& model, const RunOptions& options,

@@ -35,6 +35,8 @@ TestModel MakeRandomModel(const ModelConfig& config, const TestModel& tokenizer_
 
 std::vector<int32_t> IdsOf(const Value& list);
 std::vector<double> NumbersOf(const Value& list);
+/// The lowest id with the largest value.
+int32_t ArgMax(const std::vector<float>& values);
 std::vector<float> FloatsOf(const TensorSource& source, const std::string& name);
 
 struct RunOptions {
@@ -45,11 +47,12 @@ struct RunOptions {
   EngineOptions engine;
 };
 
-/// Runs `body` on every rank of the layout, each a thread with its engine.
+/// Runs `body` on every rank of the layout, each a thread with its engine; under mpirun with as
+/// many processes as ranks, each process is one.
 Status RunEngines(const TestModel& model, const RunOptions& options,
                   const std::function<Status(Engine&)>& body);
 
-/// Generates on all ranks and returns rank 0's results.
+/// Generates on all ranks and returns rank 0's results (nothing on processes that are others).
 Result<std::vector<GenerateResult>> GenerateWith(const TestModel& model, const RunOptions& options,
                                                  const std::vector<GenerateRequest>& requests,
                                                  const GenerateOptions& generate = {});

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/comm/mpi_comm.h"
 #include "kernels/cpu/backend.h"
 #include "libcore/base/format.h"
 #include "tests/libcore/runtime/model/golden_model.h"
@@ -72,53 +73,140 @@ void ExpectSame(const Result<std::vector<GenerateResult>>& results,
   }
 }
 
+/// What the matrix runs: prompts of every length, three of which begin alike over a page and more,
+/// two that generate over page borders, and every kind of request. `is_short`: fewer and shorter
+/// ones, which take only what the matrix is about.
+std::vector<GenerateRequest> MatrixRequests(const TestModel& model, bool is_short) {
+  std::vector<GenerateRequest> requests = MixedRequests(model, is_short ? 6 : 300);
+  if (is_short) requests.resize(4);
+  std::vector<int32_t> beginning =
+      IdsOf(*model.oracle.Find("prompts")->as_array().back().Find("ids"));
+  beginning.resize(70);
+  for (int32_t i = 0; i < 3; ++i) {
+    GenerateRequest& request = requests.emplace_back(requests[i]);
+    request.prompt_ids = beginning;
+    request.prompt_ids.push_back(40 + i / 2);  // the first two are equal
+    request.logprobs = i == 2;
+    request.logprobs_begin = 66;  // the first page is nobody's concern
+    request.sampling.top_p = 0.5 + 0.2 * i;
+  }
+  // Scoring alone, and whole rows.
+  GenerateRequest& scored = requests.emplace_back(requests[0]);
+  scored.prompt_ids.assign(beginning.begin(), beginning.end() - 1);
+  scored.tokens_to_generate = 0;
+  scored.logprobs_begin = 60;
+  scored.full_logprobs = true;
+  if (is_short) return requests;
+  for (int32_t i = 0; i < 2; ++i) {
+    GenerateRequest& request = requests.emplace_back(requests[1 + 2 * i]);
+    request.prompt_ids.assign(beginning.begin(), beginning.begin() + 60);
+    request.tokens_to_generate = 10;
+    request.min_tokens_to_generate = 10;
+  }
+  return requests;
+}
+
+void ExpectSameRows(const Result<std::vector<GenerateResult>>& results,
+                    const Result<std::vector<GenerateResult>>& expected) {
+  ExpectSame(results, expected);
+  if (!results || !expected) return;
+  for (size_t i = 0; i < expected->size(); ++i) {
+    EXPECT_EQ((*results)[i].full_logprob, (*expected)[i].full_logprob) << "request " << i;
+    EXPECT_EQ((*results)[i].finish_reason, (*expected)[i].finish_reason) << "request " << i;
+  }
+}
+
 struct Case {
   const char* model;
   int64_t tp, pp;
-  int64_t batch;
-  int64_t chunk;  // 0: all
+  std::string isa = "auto";
 };
 
 std::string CaseName(const ::testing::TestParamInfo<Case>& info) {
   const Case& c = info.param;
-  return Format("{}_tp{}_pp{}_batch{}_chunk{}", c.model, c.tp, c.pp, c.batch, c.chunk);
+  return Format("{}_tp{}_pp{}_{}", c.model, c.tp, c.pp, c.isa);
+}
+
+/// Of one rank, without sharing or anything else that could go wrong.
+const Result<std::vector<GenerateResult>>& OfOneRank(const std::string& name, bool is_short) {
+  static std::map<std::pair<std::string, bool>, Result<std::vector<GenerateResult>>> results;
+  const std::pair key(name, is_short);
+  if (const auto found = results.find(key); found != results.end()) return found->second;
+  const TestModel& model = Model(name);
+  auto result = GenerateWith(model, Options(1, 1, 8), MatrixRequests(model, is_short),
+                             {.prefix_cache = false});
+  return results.emplace(key, std::move(result)).first->second;
+}
+
+/// Every batch and chunk, with and without known beginnings, and with hardly any pages.
+void RunMatrix(const Case& c) {
+  const TestModel& model = Model(c.model);
+  for (const int64_t chunk : {1, 7, 64, 0}) {
+    // Single-token steps over many threads are slow, and so is scalar arithmetic.
+    const bool is_short = chunk == 1 || c.isa == "scalar";
+    const std::vector<GenerateRequest> requests = MatrixRequests(model, is_short);
+    const auto& expected = OfOneRank(c.model, is_short);
+    for (const int64_t batch : {1, 3, 8}) {
+      for (const bool prefix_cache : {true, false}) {
+        // Six pages: the longest prompt alone fits; growing requests push each other out.
+        for (const int64_t pages : {0, 6}) {
+          if (pages > 0 && (batch < 8 || chunk == 1)) continue;
+          SCOPED_TRACE(Format("batch {}, chunk {}, prefix cache {}, pages {}", batch, chunk,
+                              prefix_cache, pages));
+          RunOptions options = Options(c.tp, c.pp, batch);
+          options.isa = c.isa;
+          options.engine.kv_pages = pages;
+          ExpectSameRows(GenerateWith(model, options, requests, {chunk, prefix_cache}), expected);
+        }
+      }
+    }
+  }
 }
 
 class Layouts : public ::testing::TestWithParam<Case> {};
 
-TEST_P(Layouts, GiveTheBitsOfOneRank) {
-  const Case& c = GetParam();
-  const TestModel& model = Model(c.model);
-  // Single-token steps over many threads are slow; shorter prompts show the same.
-  const int64_t longest = c.chunk == 1 ? 12 : 300;
-  const std::vector<GenerateRequest> requests = MixedRequests(model, longest);
-  static std::map<std::pair<std::string, int64_t>, std::vector<GenerateResult>> of_one_rank;
-  if (!of_one_rank.contains({c.model, longest})) {
-    auto expected = GenerateWith(model, Options(1, 1, 8), requests);
-    ASSERT_TRUE(expected) << expected.error().message();
-    of_one_rank[{c.model, longest}] = std::move(*expected);
-  }
-  ExpectSame(GenerateWith(model, Options(c.tp, c.pp, c.batch), requests, {c.chunk}),
-             of_one_rank[{c.model, longest}]);
-}
+TEST_P(Layouts, GiveTheBitsOfOneRank) { RunMatrix(GetParam()); }
 
 std::vector<Case> Cases() {
   std::vector<Case> cases;
+  const std::vector<std::string> isas = AvailableIsas();
   for (const int64_t tp : {1, 2, 4, 8}) {
     for (const int64_t pp : {1, 2, 4}) {
-      for (const int64_t batch : {1, 3, 8}) {
-        for (const int64_t chunk : {1, 7, 64, 0}) cases.push_back({"tiny", tp, pp, batch, chunk});
-      }
-    }
-    for (const int64_t pp : {1, 2, 3}) {
-      if (tp * pp <= 12) cases.push_back({"demo", tp, pp, 8, 7});
+      for (const std::string& isa : isas) cases.push_back({"tiny", tp, pp, isa});
     }
   }
-  for (const int64_t pp : {1, 2, 3}) cases.push_back({"odd", 2, pp, 3, 7});
+  for (const int64_t tp : {1, 2, 4}) {
+    for (const int64_t pp : {1, 3}) cases.push_back({"demo", tp, pp});
+  }
+  for (const int64_t pp : {1, 2, 3}) cases.push_back({"odd", 2, pp});
   return cases;
 }
 
 INSTANTIATE_TEST_SUITE_P(Matrix, Layouts, ::testing::ValuesIn(Cases()), CaseName);
+
+/// A smaller matrix on processes: see CMakeLists.txt.
+TEST(MpiLayouts, GiveTheBitsOfOneRank) {
+  if (!LaunchedByMpi()) GTEST_SKIP() << "needs mpirun -n 4";
+  const TestModel& model = Model("tiny");
+  const std::vector<GenerateRequest> requests = MatrixRequests(model, false);
+  const auto& expected = OfOneRank("tiny", false);
+  for (const auto& [tp, pp] : {std::pair{4, 1}, {2, 2}, {1, 4}}) {
+    for (const int64_t batch : {1, 3, 8}) {
+      for (const int64_t chunk : {7, 0}) {
+        for (const bool prefix_cache : {true, false}) {
+          SCOPED_TRACE(Format("TP{} PP{}, batch {}, chunk {}, prefix cache {}", tp, pp, batch,
+                              chunk, prefix_cache));
+          RunOptions options = Options(tp, pp, batch);
+          if (batch == 8) options.engine.kv_pages = 6;
+          const auto results = GenerateWith(model, options, requests, {chunk, prefix_cache});
+          ASSERT_TRUE(results) << results.error().message();
+          // Only rank 0 has results to compare.
+          if (!results->empty()) ExpectSameRows(results, expected);
+        }
+      }
+    }
+  }
+}
 
 TEST(Layouts, UnevenStagesGiveTheBitsOfOneRank) {
   const TestModel& model = Model("odd");
@@ -196,7 +284,7 @@ TEST(Layouts, FullRowsDoNotDependOnTheLayout) {
     for (size_t row = 0; row < result.logprob.size(); ++row) {
       const int32_t next = result.token_ids[3 + row + 1];
       EXPECT_EQ(result.full_logprob[row][next], static_cast<float>(result.logprob[row]));
-      EXPECT_EQ(ArgMax(result.full_logprob[row]), result.argmax[row]);
+      EXPECT_EQ(testing::ArgMax(result.full_logprob[row]), result.argmax[row]);
     }
   }
 }
