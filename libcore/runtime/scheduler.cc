@@ -43,7 +43,7 @@ Status Scheduler::Add(int64_t id, std::vector<int32_t> token_ids, int64_t max_to
                "shorten the prompt, generate fewer tokens, or give the KV cache more memory",
                max_tokens, pages, kPageTokens, book_->num_pages()));
   }
-  waiting_.push_back({id, std::move(token_ids), first_row});
+  waiting_.push_back({id, std::move(token_ids), max_tokens, first_row});
   return OkStatus();
 }
 
@@ -135,6 +135,12 @@ void Scheduler::PreemptNewest() {
   ++counts_.preemptions;
 }
 
+int64_t Scheduler::NumGrowing() const {
+  return std::ranges::count_if(running_, [&](const Entry& e) {
+    return PagesFor(e.max_tokens) > std::ssize(book_->pages_of(e.slot));
+  });
+}
+
 void Scheduler::Admit() {
   while (!waiting_.empty() && !free_slots_.empty()) {
     Entry& entry = waiting_.front();
@@ -142,10 +148,10 @@ void Scheduler::Admit() {
     free_slots_.pop_back();
     const Counts before = counts_;
     Adopt(entry);
-    // A page is left for each that runs, or the next of them to need one would push it out again.
-    const int64_t missing =
-        PagesFor(entry.num_tokens()) - std::ssize(book_->pages_of(entry.slot)) + num_running();
-    if (missing > book_->free_pages() || !book_->Reserve(entry.slot, entry.num_tokens()).ok()) {
+    // A page is left for each that grows, or the next of them to need one would push it out again.
+    const int64_t needed =
+        PagesFor(entry.num_tokens()) - std::ssize(book_->pages_of(entry.slot)) + NumGrowing();
+    if (needed > book_->free_pages() || !book_->Reserve(entry.slot, entry.num_tokens()).ok()) {
       ReleaseSlot(entry);
       entry.num_fed = 0;
       counts_ = before;

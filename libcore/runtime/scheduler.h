@@ -30,11 +30,11 @@ struct ScheduledSpan {
 };
 
 /// First come, first served. A request enters when a slot and pages for the tokens it has are free,
-/// and one for each that runs.
-/// When one that runs needs a page more and none is left, the newest has to leave: it gives up its
-/// pages, and later its tokens, those that were generated too, are fed again. A request is pushed
-/// out by older ones only, so the oldest always goes on and everybody has his turn as the oldest.
-/// Each step: running decodes, then prompt chunks, both in order of entry, within the budget.
+/// and one for each running request that will need more. When one that runs needs a page and none
+/// is left, the newest has to leave: it gives up its pages, and later its tokens, those that were
+/// generated too, are fed again. A request is pushed out by older ones only, so the oldest always
+/// goes on and everybody has his turn as the oldest. Each step: running decodes, then prompt
+/// chunks, both in order of entry, within the budget.
 class Scheduler {
  public:
   /// Slots and pages are `book`'s, which must live as long. kInvalidArgument: an option below 1, or
@@ -70,6 +70,7 @@ class Scheduler {
   struct Entry {
     int64_t id = 0;
     std::vector<int32_t> token_ids;
+    int64_t max_tokens = 0;
     int64_t first_row = 0;  // grows when rows have been asked for
     int64_t num_fed = 0;
     int64_t slot = -1;
@@ -92,6 +93,8 @@ class Scheduler {
   bool ReservePages(size_t index);
   void Admit();
   void PreemptNewest();
+  /// Running requests that have not yet the pages of their longest life.
+  int64_t NumGrowing() const;
   void Adopt(Entry& entry);
   void ReleaseSlot(Entry& entry);
 

@@ -84,6 +84,15 @@ TEST(Scheduler, RequestsEnterInOrderWithThePagesTheyNeedNow) {
   EXPECT_EQ(plan.book.free_pages(), 5);
 }
 
+TEST(Scheduler, PagesForEverySlotFillEverySlot) {
+  Plan plan({1000, 0, 4}, 4 * 3);
+  for (int64_t id = 0; id < 4; ++id) ASSERT_TRUE(plan.Add(id, 129 + id, 192).ok());
+  EXPECT_EQ(plan->Next().size(), 4u);
+  Plan growing({1000, 0, 4}, 4 * 3);
+  for (int64_t id = 0; id < 4; ++id) ASSERT_TRUE(growing.Add(id, 5 + 60 * id, 190).ok());
+  EXPECT_EQ(growing->Next().size(), 4u);
+}
+
 TEST(Scheduler, TheNewestLeavesWhenPagesRunOutAndIsFedAgain) {
   Plan plan({640, 0, 3, 1, /*prefix_cache=*/false}, 4);
   ASSERT_TRUE(plan.Add(0, 64, 250).ok());
