@@ -11,8 +11,9 @@ namespace nemo {
 /// What O_DIRECT asks of offsets, lengths and addresses (at most; a page).
 inline constexpr int64_t kDirectAlignment = 4096;
 
-/// Growing memory whose address can be given any remainder modulo kDirectAlignment. Contents are
-/// not kept when it grows, and not initialised.
+/// Growing memory whose address can be given any remainder modulo kDirectAlignment. From 2 MiB on
+/// it lies in huge pages where the system has them: O_DIRECT is up to three times as fast then.
+/// Contents are not kept when it grows, and not initialised.
 class AlignedBuffer {
  public:
   /// `size_bytes` of memory that begin `phase` bytes behind an aligned address. Valid until the

@@ -37,7 +37,7 @@ class Descriptor {
 class DirectIo {
  public:
   static constexpr int64_t kMinDirectBytes = 256 << 10;
-  static constexpr int64_t kStagingBytes = 1 << 20;
+  static constexpr int64_t kStagingBytes = 2 << 20;
 
   /// `flags` are those that `fd` was opened with. Other descriptors are opened when they are
   /// needed.
