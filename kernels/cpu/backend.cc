@@ -1,5 +1,6 @@
 #include "kernels/cpu/backend.h"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -55,23 +56,21 @@ Result<const IsaKernels*> ChooseIsa(const std::string& name) {
   return InvalidArgument(Format("unknown isa '{}'; known: auto, amx, avx512, avx2, scalar", name));
 }
 
-/// One panel: the pairs of its columns, leaf by leaf. Missing columns stay zero.
-void FillPanel(const IsaKernels& kernels, std::span<const BF16> weight, const PanelWeight& packed,
-               int64_t index) {
-  const int64_t first_column = index * kPanelColumns;
-  if (first_column + kPanelColumns <= packed.n()) {
+/// Panel `index` from its rows [up to 64, k]: the pairs of its columns, leaf by leaf. Missing
+/// columns stay zero.
+void FillPanel(const IsaKernels& kernels, const BF16* rows, int64_t num_rows,
+               const PanelWeight& packed, int64_t index) {
+  if (num_rows == kPanelColumns) {
     const int64_t leaf_size = packed.k() / packed.num_leaves();
     for (int leaf = 0; leaf < packed.num_leaves(); ++leaf) {
-      kernels.pack_panel(weight.data() + first_column * packed.k() + leaf * leaf_size, packed.k(),
-                         leaf_size, kPanelColumns,
+      kernels.pack_panel(rows + leaf * leaf_size, packed.k(), leaf_size, kPanelColumns,
                          packed.panel(index) + leaf * packed.leaf_pairs() * 2 * kPanelColumns);
     }
     return;
   }
   auto* panel = reinterpret_cast<uint32_t*>(packed.panel(index));
-  for (int64_t column = first_column; column < packed.n(); ++column) {
-    PackPairs(weight.data() + column * packed.k(), packed.k(), packed.num_leaves(), kPanelColumns,
-              panel + (column - first_column));
+  for (int64_t row = 0; row < num_rows; ++row) {
+    PackPairs(rows + row * packed.k(), packed.k(), packed.num_leaves(), kPanelColumns, panel + row);
   }
 }
 
@@ -94,17 +93,27 @@ Status CpuBackend::Download(std::span<std::byte> host, const void* device) {
   return OkStatus();
 }
 
-Result<std::unique_ptr<PackedWeight>> CpuBackend::Pack(std::span<const BF16> weight, int64_t n,
-                                                       int64_t k, int num_leaves) {
-  NEMO_RETURN_IF_ERROR(CheckPack(weight, n, k, num_leaves));
+Result<std::unique_ptr<PackedWeight>> CpuBackend::AllocateWeight(int64_t n, int64_t k,
+                                                                 int num_leaves) {
+  NEMO_RETURN_IF_ERROR(CheckPack(n, k, num_leaves));
   const int64_t num_panels = (n + kPanelColumns - 1) / kPanelColumns;
   const int64_t num_pairs = num_leaves * ((k / num_leaves + 1) / 2);
   const auto panel_bytes = num_pairs * 2 * kPanelColumns * static_cast<int64_t>(sizeof(BF16));
   NEMO_ASSIGN_OR_RETURN(auto panels, HostBuffer::Allocate(num_panels * panel_bytes));
-  auto packed = std::make_unique<PanelWeight>(std::move(panels), n, k, num_leaves);
-  pool_.ForEach(num_panels,
-                [&](int64_t index, int) { FillPanel(kernels_, weight, *packed, index); });
-  return std::unique_ptr<PackedWeight>(std::move(packed));
+  return std::unique_ptr<PackedWeight>(
+      std::make_unique<PanelWeight>(std::move(panels), n, k, num_leaves));
+}
+
+Status CpuBackend::PackRows(PackedWeight& weight, int64_t row_begin, std::span<const BF16> rows) {
+  static_assert(kPackRows == kPanelColumns);
+  NEMO_RETURN_IF_ERROR(CheckRows(weight, row_begin, rows));
+  const auto& packed = static_cast<const PanelWeight&>(weight);
+  const int64_t num_rows = std::ssize(rows) / packed.k();
+  for (int64_t row = 0; row < num_rows; row += kPanelColumns) {
+    FillPanel(kernels_, rows.data() + row * packed.k(), std::min(kPanelColumns, num_rows - row),
+              packed, (row_begin + row) / kPanelColumns);
+  }
+  return OkStatus();
 }
 
 Result<std::span<std::byte* const>> CpuBackend::ThreadScratch(int64_t size_bytes) {

@@ -50,8 +50,9 @@ class CpuBackend final : public Backend {
   Result<std::unique_ptr<Buffer>> Allocate(int64_t size_bytes) override;
   Status Upload(void* device, std::span<const std::byte> host) override;
   Status Download(std::span<std::byte> host, const void* device) override;
-  Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n, int64_t k,
-                                             int num_leaves) override;
+  Result<std::unique_ptr<PackedWeight>> AllocateWeight(int64_t n, int64_t k,
+                                                       int num_leaves) override;
+  Status PackRows(PackedWeight& weight, int64_t row_begin, std::span<const BF16> rows) override;
   Status Synchronize() override { return OkStatus(); }
 
   const IsaKernels& kernels() const { return kernels_; }

@@ -14,7 +14,8 @@ namespace nemo {
 namespace cuda {
 namespace {
 
-/// Weights are packed on the host, some panels at a time, in this much memory (or one panel).
+/// Weights are packed on the host, some panels at a time, in this much memory of each thread (or
+/// one panel).
 constexpr int64_t kStagingBytes = 16 << 20;
 
 class DeviceWeight final : public PackedWeight {
@@ -56,29 +57,39 @@ class CudaBackend final : public Backend {
   }
   Status Synchronize() override { return device_->Synchronize(); }
 
-  Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n, int64_t k,
-                                             int num_leaves) override {
-    NEMO_RETURN_IF_ERROR(CheckPack(weight, n, k, num_leaves));
+  Result<std::unique_ptr<PackedWeight>> AllocateWeight(int64_t n, int64_t k,
+                                                       int num_leaves) override {
+    NEMO_RETURN_IF_ERROR(CheckPack(n, k, num_leaves));
     const PackedShape shape{n, k, num_leaves};
-    const int64_t panel_elements = shape.panel_elements();
-    const int64_t panel_bytes = panel_elements * static_cast<int64_t>(sizeof(BF16));
+    const int64_t panel_bytes = shape.panel_elements() * static_cast<int64_t>(sizeof(BF16));
     NEMO_ASSIGN_OR_RETURN(std::unique_ptr<DeviceBuffer> buffer,
                           device_->Allocate(shape.panels() * panel_bytes));
-    auto packed = std::make_unique<DeviceWeight>(std::move(buffer), shape);
-    const int64_t step =
-        std::min(std::max<int64_t>(kStagingBytes / panel_bytes, 1), shape.panels());
+    return std::unique_ptr<PackedWeight>(std::make_unique<DeviceWeight>(std::move(buffer), shape));
+  }
+
+  Status PackRows(PackedWeight& weight, int64_t row_begin, std::span<const BF16> rows) override {
+    NEMO_RETURN_IF_ERROR(CheckRows(weight, row_begin, rows));
+    auto& packed = static_cast<DeviceWeight&>(weight);
+    const PackedShape& shape = packed.shape();
+    // As a weight of its own, whose panels are some of the whole one's.
+    const PackedShape part{std::ssize(rows) / shape.k, shape.k, shape.num_leaves};
+    const int64_t panel_elements = shape.panel_elements();
+    const int64_t panel_bytes = panel_elements * static_cast<int64_t>(sizeof(BF16));
+    const int64_t step = std::min(std::max<int64_t>(kStagingBytes / panel_bytes, 1), part.panels());
     std::vector<BF16> staging(step * panel_elements);
-    for (int64_t first = 0; first < shape.panels(); first += step) {
-      const int64_t count = std::min(step, shape.panels() - first);
+    static_assert(kPackRows % kPanelColumns == 0);
+    const int64_t first_panel = row_begin / kPanelColumns;
+    for (int64_t first = 0; first < part.panels(); first += step) {
+      const int64_t count = std::min(step, part.panels() - first);
       for (int64_t i = 0; i < count; ++i) {
-        PackPanel(weight, shape, first + i,
+        PackPanel(rows, part, first + i,
                   std::span(staging).subspan(i * panel_elements, panel_elements));
       }
       NEMO_RETURN_IF_ERROR(
-          device_->Upload(packed->data() + first * panel_elements,
+          device_->Upload(packed.data() + (first_panel + first) * panel_elements,
                           std::as_bytes(std::span(staging).first(count * panel_elements))));
     }
-    return std::unique_ptr<PackedWeight>(std::move(packed));
+    return OkStatus();
   }
 
   /// Puts an operation on the stream of this backend.

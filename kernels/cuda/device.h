@@ -34,7 +34,7 @@ class DeviceBuffer final : public Buffer {
   int64_t size_bytes_;
 };
 
-/// A device and a stream on it. Which thread calls does not matter; one at a time.
+/// A device and a stream on it. Which thread calls does not matter; one at a time, but for Upload.
 class Device {
  public:
   /// Device `index` modulo their number: ranks may share a device. kUnavailable: no device, or none

@@ -1,7 +1,7 @@
 #include "kernels/reference/backend.h"
 
 #include <cstring>
-#include <vector>
+#include <utility>
 
 #include "kernels/reference/ops.h"
 #include "libcore/runtime/host_buffer.h"
@@ -38,11 +38,20 @@ class ReferenceBackend final : public Backend {
     if (!host.empty()) std::memcpy(host.data(), device, host.size());
     return OkStatus();
   }
-  Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n, int64_t k,
-                                             int num_leaves) override {
-    NEMO_RETURN_IF_ERROR(CheckPack(weight, n, k, num_leaves));
-    return std::unique_ptr<PackedWeight>(std::make_unique<reference::Weight>(
-        std::vector<BF16>(weight.begin(), weight.end()), n, k, num_leaves));
+  Result<std::unique_ptr<PackedWeight>> AllocateWeight(int64_t n, int64_t k,
+                                                       int num_leaves) override {
+    NEMO_RETURN_IF_ERROR(CheckPack(n, k, num_leaves));
+    NEMO_ASSIGN_OR_RETURN(std::unique_ptr<HostBuffer> values,
+                          HostBuffer::Allocate(n * k * static_cast<int64_t>(sizeof(BF16))));
+    return std::unique_ptr<PackedWeight>(
+        std::make_unique<reference::Weight>(std::move(values), n, k, num_leaves));
+  }
+  Status PackRows(PackedWeight& weight, int64_t row_begin, std::span<const BF16> rows) override {
+    NEMO_RETURN_IF_ERROR(CheckRows(weight, row_begin, rows));
+    if (rows.empty()) return OkStatus();
+    std::memcpy(static_cast<reference::Weight&>(weight).row(row_begin), rows.data(),
+                rows.size_bytes());
+    return OkStatus();
   }
   Status Synchronize() override { return OkStatus(); }
 };

@@ -1,28 +1,31 @@
 // The operations of the reference backend (contracts: libcore/runtime/backend.h).
 #pragma once
 
-#include <vector>
+#include <memory>
+#include <utility>
 
 #include "libcore/base/status.h"
 #include "libcore/runtime/backend.h"
+#include "libcore/runtime/host_buffer.h"
 
 namespace nemo::reference {
 
 /// The matrix as it came: row-major [n, k].
 class Weight final : public PackedWeight {
  public:
-  Weight(std::vector<BF16> values, int64_t n, int64_t k, int num_leaves)
+  Weight(std::unique_ptr<HostBuffer> values, int64_t n, int64_t k, int num_leaves)
       : values_(std::move(values)), n_(n), k_(k), num_leaves_(num_leaves) {}
   int64_t n() const override { return n_; }
   int64_t k() const override { return k_; }
-  int64_t size_bytes() const override {
-    return static_cast<int64_t>(values_.size() * sizeof(BF16));
-  }
+  int64_t size_bytes() const override { return values_->size_bytes(); }
   int num_leaves() const { return num_leaves_; }
-  const BF16* row(int64_t index) const { return values_.data() + index * k_; }
+  BF16* row(int64_t index) { return static_cast<BF16*>(values_->data()) + index * k_; }
+  const BF16* row(int64_t index) const {
+    return static_cast<const BF16*>(std::as_const(*values_).data()) + index * k_;
+  }
 
  private:
-  std::vector<BF16> values_;
+  std::unique_ptr<HostBuffer> values_;
   int64_t n_, k_;
   int num_leaves_;
 };

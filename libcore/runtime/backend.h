@@ -19,6 +19,7 @@ namespace nemo {
 
 inline constexpr int64_t kPageTokens = 64;    ///< tokens of one KV page
 inline constexpr int64_t kSplitTokens = 512;  ///< tokens of one attention split
+inline constexpr int64_t kPackRows = 64;      ///< rows of a weight that are packed together
 inline constexpr int kNumLeaves = 8;          ///< canonical K leaves of a row-parallel product
 
 /// Rounding points that differ between the two reference implementations (runtime.md 1.1).
@@ -168,12 +169,21 @@ class Backend {
   virtual bool host_memory() const = 0;
   /// Zeroed. kIo: out of memory, with the size.
   virtual Result<std::unique_ptr<Buffer>> Allocate(int64_t size_bytes) = 0;
-  /// Host -> backend and back; wait until done.
+  /// Host -> backend and back; wait until done. Several threads may upload to different memory.
   virtual Status Upload(void* device, std::span<const std::byte> host) = 0;
   virtual Status Download(std::span<std::byte> host, const void* device) = 0;
-  /// Packs row-major host `weight` [n, k]. `num_leaves` divides k.
-  virtual Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n,
-                                                     int64_t k, int num_leaves) = 0;
+  /// A weight [n, k] for PackRows to fill; rows that it never gets are zero. `num_leaves` divides
+  /// k. kInvalidArgument: CheckPack. kIo: out of memory.
+  virtual Result<std::unique_ptr<PackedWeight>> AllocateWeight(int64_t n, int64_t k,
+                                                               int num_leaves) = 0;
+  /// Packs row-major host `rows` [any, k] as the rows from `row_begin` on of `weight`, which this
+  /// backend has allocated. `row_begin` is a multiple of kPackRows, and so is the number of rows
+  /// unless they are the last ones. The one method beside Upload that several threads may call at
+  /// once, for different rows.
+  virtual Status PackRows(PackedWeight& weight, int64_t row_begin, std::span<const BF16> rows) = 0;
+  /// All of `weight` [n, k] in one call. Errors of AllocateWeight and PackRows.
+  Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n, int64_t k,
+                                             int num_leaves);
   /// Waits for all calls so far; their errors appear here at the latest.
   virtual Status Synchronize() = 0;
 };

@@ -37,10 +37,11 @@ struct RankWeights {
 };
 
 /// Reads and packs what `rank` computes with. Stored fp32 and fp16 become bf16 (RNE). With shared
-/// embeddings the head is the embedding. Reads with up to `threads` threads. Host memory beside the
-/// weights themselves: one tensor shard of this rank, plus 8 MiB per thread where the stored dtype
-/// is not bf16; freed before return. kInvalidArgument: ShapeOfRank. kCorruption, kNotFound: a
-/// tensor is absent, has another shape or a dtype that holds no weights.
+/// embeddings the head is the embedding. Packs with up to `threads` threads while four more wait
+/// for the disk. Host memory beside the weights themselves: about 4 MiB per thread, three times
+/// that where the stored dtype is not bf16; freed before return. What the source can only prove of
+/// whole files (TensorSource::ProveReads) is not proved. kInvalidArgument: ShapeOfRank.
+/// kCorruption, kNotFound: a tensor is absent, has another shape or a dtype that holds no weights.
 Result<RankWeights> LoadWeights(const TensorSource& canonical, const ModelConfig& config,
                                 const ParallelLayout& layout, int64_t rank, Backend& backend,
                                 int threads, Progress& progress);

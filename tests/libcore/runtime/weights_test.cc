@@ -1,6 +1,7 @@
 // Loading, seen through a backend that keeps what it is asked to pack.
 #include "libcore/runtime/weights.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <string>
@@ -39,14 +40,19 @@ class KeepingBackend : public Backend {
   Status Download(std::span<std::byte> host, const void* device) override {
     return inner_->Download(host, device);
   }
-  Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n, int64_t k,
-                                             int leaves) override {
+  Result<std::unique_ptr<PackedWeight>> AllocateWeight(int64_t n, int64_t k, int leaves) override {
     auto kept = std::make_unique<KeptWeight>();
-    kept->values.assign(weight.begin(), weight.end());
+    kept->values.resize(static_cast<size_t>(n * k));
     kept->rows = n;
     kept->columns = k;
     kept->leaves = leaves;
     return std::unique_ptr<PackedWeight>(std::move(kept));
+  }
+  Status PackRows(PackedWeight& weight, int64_t row_begin, std::span<const BF16> rows) override {
+    auto& kept = static_cast<KeptWeight&>(weight);
+    EXPECT_EQ(row_begin % kPackRows, 0);
+    std::copy(rows.begin(), rows.end(), kept.values.begin() + row_begin * kept.columns);
+    return OkStatus();
   }
   Status Synchronize() override { return OkStatus(); }
 

@@ -51,9 +51,12 @@ class FarBackend : public Backend {
   Status Download(std::span<std::byte> host, const void* device) override {
     return near_->Download(host, Near(device));
   }
-  Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n, int64_t k,
-                                             int num_leaves) override {
-    return near_->Pack(weight, n, k, num_leaves);
+  Result<std::unique_ptr<PackedWeight>> AllocateWeight(int64_t n, int64_t k,
+                                                       int num_leaves) override {
+    return near_->AllocateWeight(n, k, num_leaves);
+  }
+  Status PackRows(PackedWeight& weight, int64_t row_begin, std::span<const BF16> rows) override {
+    return near_->PackRows(weight, row_begin, rows);
   }
   Status Synchronize() override { return near_->Synchronize(); }
 
