@@ -13,6 +13,8 @@ class Progress {
   /// Work begins: `unit` is "B" for bytes or a plural noun ("tensors", "tokens").
   virtual void Start(std::string_view what, int64_t total, std::string_view unit) = 0;
   virtual void Add(int64_t amount) = 0;
+  /// Another figure worth showing beside the amount, such as a second speed; the last one counts.
+  virtual void Remark(std::string_view /*text*/) {}
   virtual void Finish() = 0;
 };
 

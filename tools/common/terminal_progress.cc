@@ -53,6 +53,7 @@ void TerminalProgress::Start(std::string_view what, int64_t total, std::string_v
   const std::lock_guard lock(mutex_);
   what_ = what;
   unit_ = unit;
+  remark_.clear();
   total_ = total;
   drawn_width_ = 0;
   start_ = Clock::now();
@@ -74,6 +75,12 @@ void TerminalProgress::Add(int64_t amount) {
   if (running_) Draw(ProgressLine(what_, unit_, done_, total_, ElapsedSeconds()), false);
 }
 
+void TerminalProgress::Remark(std::string_view text) {
+  if (style_ == Style::kSilent) return;
+  const std::lock_guard lock(mutex_);
+  remark_ = text;
+}
+
 void TerminalProgress::Finish() {
   if (!running_.exchange(false)) return;
   const std::lock_guard lock(mutex_);
@@ -84,7 +91,8 @@ double TerminalProgress::ElapsedSeconds() const {
   return std::chrono::duration<double>(Clock::now() - start_).count();
 }
 
-void TerminalProgress::Draw(const std::string& line, bool last) {
+void TerminalProgress::Draw(std::string line, bool last) {
+  if (!remark_.empty()) line += ", " + remark_;
   if (style_ == Style::kLines) {
     std::fputs((line + "\n").c_str(), stream_);
   } else {

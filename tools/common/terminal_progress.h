@@ -33,17 +33,18 @@ class TerminalProgress : public Progress {
   TerminalProgress(std::FILE* stream, Style style) : stream_(stream), style_(style) {}
   void Start(std::string_view what, int64_t total, std::string_view unit) override;
   void Add(int64_t amount) override;
+  void Remark(std::string_view text) override;
   void Finish() override;
 
  private:
   using Clock = std::chrono::steady_clock;
   double ElapsedSeconds() const;
-  void Draw(const std::string& line, bool last);
+  void Draw(std::string line, bool last);
 
   std::FILE* stream_;
   Style style_;
   std::mutex mutex_;  // guards what follows, except for the atomics
-  std::string what_, unit_;
+  std::string what_, unit_, remark_;
   int64_t total_ = 0;
   size_t drawn_width_ = 0;
   Clock::time_point start_;

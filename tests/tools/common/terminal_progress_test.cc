@@ -55,6 +55,21 @@ TEST(TerminalProgress, EndsWithOneLineThatCountsEveryThread) {
   }
 }
 
+TEST(TerminalProgress, ShowsTheLastRemarkBesideTheAmount) {
+  std::FILE* file = std::tmpfile();
+  TerminalProgress progress(file, TerminalProgress::Style::kLines);
+  progress.Start("generate", 2, "requests");
+  progress.Remark("12.0 tokens/s");
+  progress.Remark("34.5 tokens/s");
+  progress.Add(2);
+  progress.Finish();
+  char line[200] = {};
+  std::rewind(file);
+  ASSERT_NE(std::fgets(line, sizeof line, file), nullptr);
+  EXPECT_NE(std::string(line).find("requests/s, 34.5 tokens/s\n"), std::string::npos) << line;
+  std::fclose(file);
+}
+
 TEST(TerminalProgress, SilentWritesNothing) {
   EXPECT_EQ(WrittenBy(TerminalProgress::Style::kSilent), "");
 }
