@@ -3,11 +3,11 @@
 #include <limits>
 
 #include "kernels/registry.h"
+#include "libcore/base/format.h"
 
 namespace nemo {
 namespace {
 
-constexpr int64_t kMaxTokens = int64_t{1} << 24;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 FlagGroup PromptFlags(GenerateJob* job) {
@@ -21,18 +21,20 @@ FlagGroup PromptFlags(GenerateJob* job) {
            .set = AppendText(&job->prompts)},
           {.name = "prompts",
            .value = "FILE",
-           .help = "more prompts: one per line, or FILE.jsonl with one text or {\"prompt\": TEXT} "
-                   "per line; - is standard input",
+           .help =
+               "more prompts: one per line, or FILE.jsonl with a text in quotes or {\"prompt\": "
+               "TEXT} and parameters of its own per line; - is standard input",
            .set = SetText(&job->prompts_file)},
           {.name = "add-bos",
            .aliases = {"add-BOS"},
            .help = "put the begin-of-text token in front",
-           .set = SetSwitch(&job->add_bos)},
+           .set = SetSwitch(&job->params.add_bos)},
       }};
 }
 
 FlagGroup SamplingFlags(GenerateJob* job) {
-  SamplingParams& sampling = job->sampling;
+  PromptParams& params = job->params;
+  SamplingParams& sampling = params.sampling;
   return {
       "Sampling (the defaults are those of NeMo's server)",
       {
@@ -40,11 +42,11 @@ FlagGroup SamplingFlags(GenerateJob* job) {
            .aliases = {"max-tokens"},
            .value = "N",
            .help = "at most this many new tokens (default 64)",
-           .set = SetInt(&job->tokens_to_generate, 1, kMaxTokens)},
+           .set = SetInt(&params.tokens_to_generate, 1, kMaxTokens)},
           {.name = "min-tokens-to-generate",
            .value = "N",
            .help = "no end of text before this many (default 0)",
-           .set = SetInt(&job->min_tokens_to_generate, 0, kMaxTokens)},
+           .set = SetInt(&params.min_tokens_to_generate, 0, kMaxTokens)},
           {.name = "greedy",
            .help =
                "the likeliest token each time, whatever temperature, top-k, top-p and penalty say",
@@ -52,7 +54,7 @@ FlagGroup SamplingFlags(GenerateJob* job) {
           {.name = "temperature",
            .value = "T",
            .help = "below 1 sharper, above 1 flatter (default 1.0; 0 means --greedy)",
-           .set = SetDouble(&sampling.temperature, 0, 100)},
+           .set = SetDouble(&sampling.temperature, 0, kMaxTemperature)},
           {.name = "top-k",
            .value = "K",
            .help = "choose among the K likeliest (default 0: all)",
@@ -77,24 +79,38 @@ FlagGroup SamplingFlags(GenerateJob* job) {
            .value = "TEXT",
            .help = "stop when the text ends so; may be repeated",
            .repeatable = true,
-           .set = AppendText(&job->end_strings)},
+           .set = AppendText(&params.end_strings)},
       }};
 }
 
 FlagGroup AnswerFlags(GenerateJob* job) {
-  return {"Answer",
-          {
-              {.name = "logprobs",
-               .aliases = {"compute-logprob"},
-               .help = "the log-probability of each token, those of the prompt too",
-               .set = SetSwitch(&job->logprobs)},
-              {.name = "all-probs",
-               .help = "the log-probabilities of the whole vocabulary at each token (with --json)",
-               .set = SetSwitch(&job->all_probs)},
-              {.name = "stream",
-               .help = "print tokens as they come, one prompt after the other",
-               .set = SetSwitch(&job->stream)},
-          }};
+  return {
+      "Answer",
+      {
+          {.name = "logprobs",
+           .aliases = {"compute-logprob"},
+           .help = "the log-probability of each token, those of the prompt too",
+           .set = SetSwitch(&job->params.logprobs)},
+          {.name = "all-probs",
+           .help = "the log-probabilities of the whole vocabulary at each token (with --json or "
+                   "--output)",
+           .set = SetSwitch(&job->params.all_probs)},
+          {.name = "stream",
+           .help = "print tokens as they come, one prompt after the other",
+           .set = SetSwitch(&job->stream)},
+          {.name = "output",
+           .value = "FILE.jsonl",
+           .help = "write the answers to a file, one JSON object per line, in the order of the "
+                   "prompts",
+           .set = SetText(&job->output)},
+          {.name = "resume",
+           .help = "go on with --output where a stopped run of the same model, prompts and "
+                   "parameters ended",
+           .set = SetSwitch(&job->resume)},
+          {.name = "force",
+           .help = "replace what stands at --output",
+           .set = SetSwitch(&job->force)},
+      }};
 }
 
 FlagGroup MachineFlags(GenerateJob* job) {
@@ -151,8 +167,22 @@ Status CheckJob(const GenerateJob& job, bool json) {
     return InvalidArgument(
         "--stream and --json exclude one another: JSON is one object at the end");
   }
-  if (job.all_probs && !json) {
-    return InvalidArgument("--all-probs is for --json: a row is as long as the vocabulary");
+  if (job.stream && !job.output.empty()) {
+    return InvalidArgument(
+        "--stream and --output exclude one another: one is for a terminal, the other for a file");
+  }
+  if (job.params.all_probs && !json && job.output.empty()) {
+    return InvalidArgument(
+        "--all-probs is for --json and --output: a row is as long as the vocabulary");
+  }
+  if (job.output.empty() && (job.resume || job.force)) {
+    return InvalidArgument(Format("--{} is about a file of answers: give --output FILE.jsonl",
+                                  job.resume ? "resume" : "force"));
+  }
+  if (job.resume && job.force) {
+    return InvalidArgument(
+        "--resume and --force exclude one another: one goes on with what is there, the other "
+        "begins anew");
   }
   return OkStatus();
 }

@@ -11,22 +11,37 @@
 
 namespace nemo {
 
+/// Limits of what flags and prompt lines may say.
+inline constexpr int64_t kMaxTokens = int64_t{1} << 24;
+inline constexpr double kMaxTemperature = 100;
+
+/// What is asked for one prompt; the defaults are those of NeMo's server.
+struct PromptParams {
+  bool add_bos = false;
+  int64_t tokens_to_generate = 64;
+  int64_t min_tokens_to_generate = 0;
+  SamplingParams sampling;  ///< its seed is set when the run knows it
+  int64_t seed = -1;        ///< -1: the run's
+  std::vector<std::string> end_strings;
+  bool logprobs = false;
+  bool all_probs = false;
+
+  /// Temperature 0 means the same.
+  bool greedy() const { return sampling.greedy || sampling.temperature == 0; }
+};
+
 struct GenerateJob {
   std::string source;
   // Prompts.
   std::vector<std::string> prompts;
   std::string prompts_file;  ///< "-": standard input
-  bool add_bos = false;
-  // Sampling: the defaults of NeMo's server.
-  int64_t tokens_to_generate = 64;
-  int64_t min_tokens_to_generate = 0;
-  SamplingParams sampling;
-  int64_t seed = -1;  ///< -1: a new one
-  std::vector<std::string> end_strings;
+  PromptParams params;       ///< of prompts that say nothing else
+  int64_t seed = -1;         ///< of the run; -1: a new one
   // Answer.
-  bool logprobs = false;
-  bool all_probs = false;
   bool stream = false;
+  std::string output;  ///< a file of answers, one a line; empty: standard output
+  bool resume = false;
+  bool force = false;
   // Machine.
   LayoutOptions layout;
   std::string backend;
@@ -34,9 +49,6 @@ struct GenerateJob {
   std::string dtype_profile = "megatron";
   int64_t prefill_chunk = 0;
   int64_t max_batch_size = 8;
-
-  /// Temperature 0 means the same.
-  bool greedy() const { return sampling.greedy || sampling.temperature == 0; }
 };
 
 /// The flag table; defaults are in `job`.

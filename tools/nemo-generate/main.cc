@@ -3,42 +3,31 @@
 #include "tools/common/source.h"
 #include "tools/common/tool.h"
 #include "tools/nemo-generate/job.h"
-#include "tools/nemo-generate/report.h"
 #include "tools/nemo-generate/run.h"
 
 namespace {
-
-nemo::Result<bool> Run(const nemo::GenerateJob& job, const nemo::Console& console) {
-  NEMO_ASSIGN_OR_RETURN(const nemo::Answer answer, nemo::RunJob(job, console));
-  if (answer.results.empty()) return true;  // not the rank that speaks
-  if (console.json()) {
-    console.PrintJson(nemo::ToValue(job, answer));
-  } else {
-    console.Print(nemo::ToText(job, answer));
-  }
-  console.Detail(nemo::Summary(answer));
-  return true;
-}
 
 nemo::Tool GenerateTool(nemo::GenerateJob* job) {
   nemo::Tool tool;
   tool.name = "nemo-generate";
   tool.summary =
       "Continues prompts with the model in SRC. The layout of the files and the layout of the run "
-      "have "
-      "nothing to do with each other. Tokens and log-probabilities are the same, bit for bit, on "
-      "every "
-      "layout, batch and instruction set.";
+      "have nothing to do with each other. Tokens and log-probabilities are the same, bit for bit, "
+      "on every layout, batch and instruction set.";
   tool.operands = {{"SRC", nemo::kSourceHelp, &job->source}};
   tool.groups = nemo::GenerateFlags(job);
   tool.details =
       "Text output is the whole sentence, prompt and continuation; several are headed by their "
-      "number. "
-      "--json prints NeMo's keys: sentences, tokens, token_ids, logprob, offsets, and full_logprob "
-      "with "
-      "--all-probs.";
+      "number. --json prints NeMo's keys: sentences, tokens, token_ids, logprob, offsets, and "
+      "full_logprob "
+      "with --all-probs; --output writes the same per prompt. A run with --output that was "
+      "stopped, "
+      "however it was, keeps what it had finished.";
   tool.example = "mpirun -n 4 nemo-generate shards --tp 2 --pp 2 --prompt 'To be, or not' --greedy";
-  tool.run = [job](const nemo::Console& console) { return Run(*job, console); };
+  tool.run = [job](const nemo::Console& console) -> nemo::Result<bool> {
+    NEMO_RETURN_IF_ERROR(nemo::RunJob(*job, console));
+    return true;
+  };
   return tool;
 }
 

@@ -11,16 +11,25 @@
 
 namespace nemo {
 
-/// Prompts of a text: one per line, lines without text skipped; with `jsonl` each line is a JSON
-/// text or an object with "prompt". kCorruption names `where` and the line.
-Result<std::vector<std::string>> ParsePrompts(std::string_view text, bool jsonl,
-                                              const std::string& where);
+struct Prompt {
+  std::string text;
+  std::string where;  ///< for messages: "prompt 2", "prompts.jsonl: line 3"
+  PromptParams params;
+};
+
+/// One line of a JSON lines file: a text, or an object with "prompt" and parameters under the names
+/// of NeMo's server's request (tokens_to_generate, top_k, end_strings, ...), the others as in
+/// `defaults`. Its "random_seed" is the prompt's own. kCorruption says what was expected.
+Result<Prompt> ParsePromptLine(std::string_view line, const PromptParams& defaults);
+
+/// Prompts of a text, one per line; lines without text are skipped. Errors name `where` and the
+/// line. kInvalidArgument: there is none.
+Result<std::vector<Prompt>> ParsePrompts(std::string_view text, bool jsonl,
+                                         const std::string& where, const PromptParams& defaults);
 
 /// --prompt, then --prompts; without either all of standard input, less one newline at its end.
-/// kInvalidArgument: there is none. Only one rank may call it: standard input can be read once.
-Result<std::vector<std::string>> CollectPrompts(const GenerateJob& job);
-
-/// Rank 0 collects, the others receive. Collective over `world`; an error of rank 0 reaches all.
-Result<std::vector<std::string>> SharePrompts(const GenerateJob& job, Communicator& world);
+/// Rank 0 reads, the others receive. Collective over `world`; an error of rank 0 reaches all.
+/// kInvalidArgument: there is no prompt.
+Result<std::vector<Prompt>> CollectPrompts(const GenerateJob& job, Communicator& world);
 
 }  // namespace nemo

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <random>
-#include <span>
+#include <memory>
 #include <utility>
 
 #include "kernels/registry.h"
 #include "libcore/base/format.h"
 #include "libcore/runtime/engine.h"
-#include "libcore/runtime/generate.h"
+#include "libcore/runtime/generator.h"
 #include "libcore/runtime/weights.h"
+#include "tools/common/terminal.h"
 
 namespace nemo {
 namespace {
@@ -25,103 +24,98 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Buffers for what these requests need, not for what the model could hold.
-EngineOptions OptionsFor(const GenerateJob& job, std::span<const GenerateRequest> requests) {
+/// Buffers for what the pending requests need, not for what the model could hold.
+EngineOptions OptionsFor(const GenerateJob& job, const Work& work) {
   EngineOptions options;
   options.profile = job.dtype_profile == "hf" ? DTypeProfile::kHf : DTypeProfile::kMegatron;
   // One after the other, so that streamed texts do not mix.
-  options.max_sequences = job.stream ? 1 : std::min(job.max_batch_size, std::ssize(requests));
+  options.max_sequences = job.stream ? 1 : std::min(job.max_batch_size, std::ssize(work.pending));
   options.max_step_tokens = std::max({kStepTokens, job.prefill_chunk, options.max_sequences});
-  for (const GenerateRequest& request : requests) {
+  for (const int64_t index : work.pending) {
+    const GenerateRequest& request = work.requests[index];
     options.max_sequence_tokens = std::max(
         options.max_sequence_tokens, std::ssize(request.prompt_ids) + request.tokens_to_generate);
   }
   return options;
 }
 
-/// Rank 0 draws where none was given; all use its.
-Result<uint64_t> AgreeOnSeed(const GenerateJob& job, Communicator& world) {
-  auto seed = static_cast<uint64_t>(job.seed);
-  if (job.seed < 0) seed = std::random_device()();
-  NEMO_RETURN_IF_ERROR(world.Broadcast(std::as_writable_bytes(std::span(&seed, 1)), 0));
-  return seed;
-}
-
-/// Prints each prompt when its first token comes, then token by token.
-class Streamer {
+/// The pending requests from first to last. Rank 0 speaks.
+class Run {
  public:
-  Streamer(const Session& session, std::span<const GenerateRequest> requests,
-           const Console& console)
-      : session_(session), requests_(requests), console_(console) {}
+  Run(const Session& session, const Work& work, Engine& engine, Progress& progress,
+      AnswerSink& sink, RunReport* report)
+      : session_(session),
+        work_(work),
+        engine_(engine),
+        progress_(progress),
+        sink_(sink),
+        report_(report),
+        speaks_(engine.world().rank() == 0) {}
 
-  void OnToken(int64_t id, std::string_view text) {
-    if (id != current_) {
-      if (current_ >= 0) console_.Print("\n\n");
-      current_ = id;
-      const auto prompt = session_.tokenizer->Decode(requests_[static_cast<size_t>(id)].prompt_ids);
-      if (prompt) console_.Print(*prompt);
+  Status All() {
+    NEMO_ASSIGN_OR_RETURN(generator_,
+                          Generator::Create(engine_, *session_.tokenizer,
+                                            {.prefill_chunk = session_.job.prefill_chunk}));
+    for (const int64_t index : work_.pending) {
+      auto id = generator_->Add(work_.requests[index]);
+      if (!id) return id.error().At(work_.prompts[index].where);
     }
-    console_.Print(text);
-    std::fflush(stdout);
+    progress_.Start("generating", std::ssize(work_.pending), "requests");
+    const Status status = Steps();
+    progress_.Finish();
+    report_->generate_seconds = SecondsSince(start_);
+    if (!status.ok() && speaks_) sink_.Stop();
+    return status;
   }
 
  private:
+  Status Steps() {
+    // Ids are given in the order of Add.
+    const TokenCallback on_token = [this](int64_t id, int32_t, std::string_view text) {
+      ++num_tokens_;
+      if (speaks_ && session_.job.stream) sink_.OnText(work_.pending[id], text);
+    };
+    while (!generator_->idle()) {
+      if (StopRequested()) return Abort(IoError(Format("stopped by signal {}", StopSignal())));
+      NEMO_RETURN_IF_ERROR(generator_->Step(on_token));
+      int64_t num_finished = 0;
+      for (auto& [id, result] : generator_->TakeFinished()) {
+        ++num_finished;
+        const int64_t index = work_.pending[id];
+        report_->Count(index, result);
+        if (!speaks_) continue;
+        if (Status status = sink_.Take(index, std::move(result)); !status.ok()) {
+          return Abort(std::move(status));
+        }
+      }
+      progress_.Remark(Format("{:.1f} tokens/s", num_tokens_ / SecondsSince(start_)));
+      progress_.Add(num_finished);
+    }
+    return OkStatus();
+  }
+
+  /// The others would wait for this rank.
+  Status Abort(Status status) {
+    engine_.world().Abort(status.message());
+    return status;
+  }
+
   const Session& session_;
-  std::span<const GenerateRequest> requests_;
-  const Console& console_;
-  int64_t current_ = -1;
+  const Work& work_;
+  Engine& engine_;
+  Progress& progress_;
+  AnswerSink& sink_;
+  RunReport* report_;
+  const bool speaks_;
+  const Clock::time_point start_ = Clock::now();
+  std::unique_ptr<Generator> generator_;
+  double num_tokens_ = 0;  // generated
 };
 
 }  // namespace
 
-Result<Session> OpenSession(const GenerateJob& job) {
-  Session session;
-  session.job = job;
-  NEMO_ASSIGN_OR_RETURN(session.layout, LayoutFromOptions(job.layout));
-  NEMO_ASSIGN_OR_RETURN(session.checkpoint, OpenSource(job.source));
-  if (session.checkpoint.tokenizer_model.empty()) {
-    return Unsupported(
-        Format("{}: has no tokenizer, and without one text cannot be made", job.source));
-  }
-  NEMO_ASSIGN_OR_RETURN(session.tokenizer, LoadSentencePiece(session.checkpoint.tokenizer_model));
-  NEMO_RETURN_IF_ERROR(CheckLayout(session.layout, session.checkpoint.config));
-  return session;
-}
-
-Result<std::vector<GenerateRequest>> MakeRequests(const Session& session,
-                                                  const std::vector<std::string>& prompts) {
-  const GenerateJob& job = session.job;
-  const int64_t limit = session.checkpoint.config.max_position_embeddings;
-  GenerateRequest request;
-  request.tokens_to_generate = job.tokens_to_generate;
-  request.min_tokens_to_generate = job.min_tokens_to_generate;
-  request.sampling = job.sampling;
-  request.sampling.greedy = job.greedy();
-  if (job.sampling.temperature == 0) request.sampling.temperature = 1;
-  request.end_strings = job.end_strings;
-  // The penalty acts through log-probabilities, as NeMo's does; here it acts whether they are shown
-  // or not.
-  request.logprobs = job.logprobs || job.all_probs || job.sampling.repetition_penalty != 1;
-  request.full_logprobs = job.all_probs;
-  std::vector<GenerateRequest> requests;
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    const std::string where = Format("prompt {}", i + 1);
-    auto ids = EncodePrompt(*session.tokenizer, prompts[i], job.add_bos);
-    if (!ids) return ids.error().At(where);
-    if (std::ssize(*ids) > limit || job.tokens_to_generate > limit - std::ssize(*ids)) {
-      return InvalidArgument(
-          Format("{}: {} tokens and {} to generate do not fit the model's context of {}; "
-                 "shorten it, or lower --tokens-to-generate",
-                 where, ids->size(), job.tokens_to_generate, limit));
-    }
-    request.prompt_ids = *std::move(ids);
-    requests.push_back(request);
-  }
-  return requests;
-}
-
-Status RunRank(const Session& session, const std::vector<GenerateRequest>& requests,
-               Communicator& world, const Console& console, Answer* answer) {
+Status RunRank(const Session& session, const Work& work, Communicator& world,
+               const Console& console, AnswerSink& sink, RunReport* report) {
   const GenerateJob& job = session.job;
   const bool speaks = world.rank() == 0;
   const auto start = Clock::now();
@@ -132,33 +126,20 @@ Status RunRank(const Session& session, const std::vector<GenerateRequest>& reque
                         LoadWeights(*session.checkpoint.source, session.checkpoint.config,
                                     session.layout, world.rank(), *backend, session.threads,
                                     speaks ? console.progress() : NullProgress()));
-  NEMO_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Engine> engine,
-      Engine::Create(session.checkpoint.config, session.layout, OptionsFor(job, requests),
-                     std::move(weights), *backend, world));
-  NEMO_ASSIGN_OR_RETURN(const uint64_t seed, AgreeOnSeed(job, world));
-  std::vector<GenerateRequest> seeded = requests;
-  for (GenerateRequest& request : seeded) request.sampling.seed = seed;
-
-  const double load_seconds = SecondsSince(start);
-  Streamer streamer(session, requests, console);
-  TokenCallback on_token;
-  if (speaks && job.stream) {
-    on_token = [&](int64_t id, int32_t, std::string_view text) { streamer.OnToken(id, text); };
-  }
-  NEMO_ASSIGN_OR_RETURN(std::vector<GenerateResult> results,
-                        Generate(*engine, *session.tokenizer, std::move(seeded),
-                                 {.prefill_chunk = job.prefill_chunk}, on_token));
-  if (!speaks) return OkStatus();
-  *answer = {std::move(results),
-             seed,
-             ToString(session.layout),
-             Format("{} ({})", backend->name(), backend->variant()),
-             load_seconds,
-             SecondsSince(start) - load_seconds,
-             job.stream};
-  if (job.stream) console.Print("\n");
-  return OkStatus();
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                        Engine::Create(session.checkpoint.config, session.layout,
+                                       OptionsFor(job, work), std::move(weights), *backend, world));
+  RunReport own;
+  own.layout = ToString(session.layout);
+  own.backend = Format("{} ({})", backend->name(), backend->variant());
+  own.seed = work.seed;
+  own.load_seconds = SecondsSince(start);
+  // Sentences that appear on the terminal are progress enough, and would mix with it.
+  const bool draws = speaks && (!job.output.empty() || !IsTerminal(stdout));
+  const Status status =
+      Run(session, work, *engine, draws ? console.progress() : NullProgress(), sink, &own).All();
+  if (speaks) *report = own;
+  return status;
 }
 
 }  // namespace nemo

@@ -8,8 +8,9 @@
 #include "kernels/comm/run_ranks.h"
 #include "kernels/comm/thread_comm.h"
 #include "libcore/base/format.h"
-#include "tools/nemo-generate/prompts.h"
+#include "tools/nemo-generate/answers.h"
 #include "tools/nemo-generate/rank.h"
+#include "tools/nemo-generate/work.h"
 
 namespace nemo {
 namespace {
@@ -25,23 +26,33 @@ int LocalRank() {
   return 0;
 }
 
-Result<Answer> RunThreads(Session session, const Console& console) {
+/// `run_ranks` runs RunRank on all ranks of this process, with the sink and the report of rank 0.
+template <typename Body>
+Status RunWork(const Session& session, Communicator& world, const Console& console,
+               const Body& run_ranks) {
+  std::unique_ptr<AnswerFile> file;
+  NEMO_ASSIGN_OR_RETURN(const Work work, PrepareWork(session, world, &file));
+  const std::unique_ptr<AnswerSink> sink = MakeAnswerSink(session, work, file.get(), console);
+  RunReport report;
+  if (!work.pending.empty()) {
+    NEMO_RETURN_IF_ERROR(run_ranks(work, *sink, &report));
+    if (world.rank() == 0) console.Detail(Summary(report));
+  }
+  return world.rank() == 0 ? sink->Finish(report) : OkStatus();
+}
+
+Status RunThreads(Session session, const Console& console) {
   const auto num_ranks = static_cast<int>(session.layout.world_size());
   session.threads = std::max(1, console.threads() / num_ranks);
-  NEMO_ASSIGN_OR_RETURN(const std::vector<std::string> prompts, CollectPrompts(session.job));
-  NEMO_ASSIGN_OR_RETURN(const std::vector<GenerateRequest> requests,
-                        MakeRequests(session, prompts));
-  Answer answer;
-  const auto body = [&](Communicator& world) {
-    return RunRank(session, requests, world, console, &answer);
-  };
-  if (num_ranks == 1) {
-    // In this thread: one rank needs no number in its messages.
-    NEMO_RETURN_IF_ERROR(body(*MakeSelf()));
-  } else {
-    NEMO_RETURN_IF_ERROR(RunRanks(num_ranks, body));
-  }
-  return answer;
+  const std::unique_ptr<Communicator> self = MakeSelf();
+  return RunWork(session, *self, console,
+                 [&](const Work& work, AnswerSink& sink, RunReport* report) {
+                   const auto body = [&](Communicator& world) {
+                     return RunRank(session, work, world, console, sink, report);
+                   };
+                   // One rank runs in this thread, and needs no number in its messages.
+                   return num_ranks == 1 ? body(*self) : RunRanks(num_ranks, body);
+                 });
 }
 
 Status CheckWorld(const Communicator& world, const GenerateJob& job) {
@@ -53,22 +64,20 @@ Status CheckWorld(const Communicator& world, const GenerateJob& job) {
              world.size(), layout.tp_size, layout.pp_size, layout.world_size()));
 }
 
-Result<Answer> RunProcess(const GenerateJob& job, Communicator& world, const Console& console) {
+Status RunProcess(const GenerateJob& job, Communicator& world, const Console& console) {
   NEMO_ASSIGN_OR_RETURN(Session session, OpenSession(job));
   session.threads = console.threads();
   // A process has one device, whatever its rank in the world.
   session.device = LocalRank() - world.rank();
-  NEMO_ASSIGN_OR_RETURN(const std::vector<std::string> prompts, SharePrompts(job, world));
-  NEMO_ASSIGN_OR_RETURN(const std::vector<GenerateRequest> requests,
-                        MakeRequests(session, prompts));
-  Answer answer;
-  NEMO_RETURN_IF_ERROR(RunRank(session, requests, world, console, &answer));
-  return answer;
+  return RunWork(session, world, console,
+                 [&](const Work& work, AnswerSink& sink, RunReport* report) {
+                   return RunRank(session, work, world, console, sink, report);
+                 });
 }
 
 }  // namespace
 
-Result<Answer> RunJob(const GenerateJob& job, const Console& console) {
+Status RunJob(const GenerateJob& job, const Console& console) {
   NEMO_RETURN_IF_ERROR(CheckJob(job, console.json()));
   if (!LaunchedByMpi()) {
     NEMO_ASSIGN_OR_RETURN(Session session, OpenSession(job));
@@ -77,9 +86,8 @@ Result<Answer> RunJob(const GenerateJob& job, const Console& console) {
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld());
   Status status = CheckWorld(*world, job);
   if (status.ok()) {
-    auto answer = RunProcess(job, *world, console);
-    if (answer) return answer;
-    status = answer.error();
+    status = RunProcess(job, *world, console);
+    if (status.ok()) return status;
     // The others may be in the middle of a conversation; the world's size was wrong for all alike.
     world->Abort(Format("rank {}: {}", world->rank(), status.message()));
   }
