@@ -32,40 +32,54 @@ Status ShardReader::ReadBox(const TensorSpec& spec, const Box& box, BF16* out,
   if (spec.dtype == DType::kBF16) {
     return source_.Read(spec.name, box, std::as_writable_bytes(std::span(out, count)));
   }
-  const std::span<std::byte> stored = staging.stored.Get(count * SizeOf(spec.dtype));
+  const std::span<std::byte> stored =
+      staging.stored.Get(count * SizeOf(spec.dtype), source_.PhaseOf(spec.name, box));
   NEMO_RETURN_IF_ERROR(source_.Read(spec.name, box, stored));
   CastToBF16(spec.dtype, stored.data(), count, out);
   return OkStatus();
 }
 
-Result<std::span<const BF16>> ShardReader::ReadRows(const TensorShard& shard, int64_t row_begin,
-                                                    int64_t num_rows, Staging& staging) const {
-  NEMO_ASSIGN_OR_RETURN(const TensorSpec* spec, Find(shard));
-  const int64_t row_end = row_begin + num_rows;
-  const int64_t num_elements = num_rows * shard.num_columns;
-  auto* const out = reinterpret_cast<BF16*>(
-      staging.rows.Get(num_elements * static_cast<int64_t>(sizeof(BF16))).data());
-  int64_t row = row_begin;  // the first that is not filled yet
-  const auto fill_zeros = [&](int64_t until) {
-    std::fill(out + (row - row_begin) * shard.num_columns,
-              out + (until - row_begin) * shard.num_columns, BF16{0});
-  };
+/// What the runs have of rows [row_begin, row_end).
+std::vector<ShardReader::Piece> ShardReader::PiecesOf(const TensorShard& shard, int64_t row_begin,
+                                                      int64_t row_end) {
+  std::vector<Piece> pieces;
   for (const RowRun& run : shard.runs) {
     const int64_t begin = std::max(run.to, row_begin);
     const int64_t end = std::min(run.to + run.count, row_end);
     if (begin >= end) continue;
-    fill_zeros(begin);
-    Box box = {{run.from + begin - run.to}, {end - begin}};
+    Piece& piece = pieces.emplace_back();
+    piece.row = begin - row_begin;
+    piece.box = {{run.from + begin - run.to}, {end - begin}};
     if (shard.shape.size() > 1) {
-      box.offset.push_back(shard.column_begin);
-      box.extent.push_back(shard.num_columns);
+      piece.box.offset.push_back(shard.column_begin);
+      piece.box.extent.push_back(shard.num_columns);
     }
-    NEMO_RETURN_IF_ERROR(
-        ReadBox(*spec, box, out + (begin - row_begin) * shard.num_columns, staging));
-    row = end;
   }
-  fill_zeros(row_end);
-  return std::span<const BF16>(out, static_cast<size_t>(num_elements));
+  return pieces;
+}
+
+Result<std::span<const BF16>> ShardReader::ReadRows(const TensorShard& shard, int64_t row_begin,
+                                                    int64_t num_rows, Staging& staging) const {
+  NEMO_ASSIGN_OR_RETURN(const TensorSpec* spec, Find(shard));
+  const std::vector<Piece> pieces = PiecesOf(shard, row_begin, row_begin + num_rows);
+  const int64_t row_bytes = shard.num_columns * static_cast<int64_t>(sizeof(BF16));
+  // The first piece is read without a copy; others where they happen to share its alignment.
+  int64_t phase = 0;
+  if (spec->dtype == DType::kBF16 && !pieces.empty()) {
+    phase = source_.PhaseOf(spec->name, pieces[0].box) - pieces[0].row * row_bytes;
+    phase = (phase % kDirectAlignment + kDirectAlignment) % kDirectAlignment;
+    if (phase % static_cast<int64_t>(alignof(BF16)) != 0) phase = 0;
+  }
+  auto* const out = reinterpret_cast<BF16*>(staging.rows.Get(num_rows * row_bytes, phase).data());
+  const auto at = [&](int64_t row) { return out + row * shard.num_columns; };
+  int64_t row = 0;  // the first that is not filled yet
+  for (const Piece& piece : pieces) {
+    std::fill(at(row), at(piece.row), BF16{0});
+    NEMO_RETURN_IF_ERROR(ReadBox(*spec, piece.box, at(piece.row), staging));
+    row = piece.row + piece.box.extent[0];
+  }
+  std::fill(at(row), at(num_rows), BF16{0});
+  return std::span<const BF16>(out, static_cast<size_t>(num_rows * shard.num_columns));
 }
 
 std::unique_ptr<ShardReader::Staging> StagingPool::Take() {

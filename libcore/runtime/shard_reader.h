@@ -51,6 +51,11 @@ class ShardReader {
                                          int64_t num_rows, Staging& staging) const;
 
  private:
+  struct Piece {
+    int64_t row;  ///< of what is read
+    Box box;      ///< of the stored tensor
+  };
+  static std::vector<Piece> PiecesOf(const TensorShard& shard, int64_t row_begin, int64_t row_end);
   Result<const TensorSpec*> Find(const TensorShard& shard) const;
   Status ReadBox(const TensorSpec& spec, const Box& box, BF16* out, Staging& staging) const;
 
