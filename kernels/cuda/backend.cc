@@ -113,7 +113,13 @@ Status Linear(Backend& backend, const LinearArgs& args) {
 }
 
 Status Embed(Backend& backend, const EmbedArgs& args) {
-  return Cuda(backend).Run(LaunchEmbed, args, "launch of embed");
+  EmbedParams params{args, nullptr, {}};
+  if (args.packed != nullptr) {
+    const auto& packed = static_cast<const DeviceWeight&>(*args.packed);
+    params.packed = packed.data();
+    params.shape = packed.shape();
+  }
+  return Cuda(backend).Run(LaunchEmbed, params, "launch of embed");
 }
 
 Status ResidualNorm(Backend& backend, const ResidualNormArgs& args) {

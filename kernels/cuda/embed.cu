@@ -14,20 +14,28 @@ __device__ float FlushedFloat(BF16 value) {
   return FloatFromBF16(is_denormal ? static_cast<BF16>(value & 0x8000u) : value);
 }
 
-__global__ void EmbedKernel(EmbedArgs args) {
+__device__ BF16 Element(const EmbedParams& params, int64_t row, int64_t i) {
+  if (params.packed == nullptr) return params.args.table[row * params.args.hidden + i];
+  const int64_t group = params.shape.Offset(row / kPanelColumns, 0, row % kPanelColumns) +
+                        i / kGroupElements * (kPanelColumns * kGroupElements);
+  return params.packed[group + i % kGroupElements];
+}
+
+__global__ void EmbedKernel(EmbedParams params) {
+  const EmbedArgs& args = params.args;
   const int64_t token = blockIdx.x;
   const int64_t row = args.token_ids[token] - args.vocab_begin;
   const bool is_here = row >= 0 && row < args.num_rows;
   float* out = args.out + token * args.hidden;
   for (int64_t i = threadIdx.x; i < args.hidden; i += kThreads) {
-    out[i] = is_here ? FlushedFloat(args.table[row * args.hidden + i]) : -0.0f;
+    out[i] = is_here ? FlushedFloat(Element(params, row, i)) : -0.0f;
   }
 }
 
 }  // namespace
 
-cudaError_t LaunchEmbed(const EmbedArgs& args, cudaStream_t stream) {
-  return Launch(EmbedKernel, args, args.num_tokens, kThreads, 0, stream);
+cudaError_t LaunchEmbed(const EmbedParams& params, cudaStream_t stream) {
+  return Launch(EmbedKernel, params, params.args.num_tokens, kThreads, 0, stream);
 }
 
 cudaError_t CheckMachineCode() {

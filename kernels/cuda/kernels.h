@@ -21,8 +21,15 @@ struct LinearParams {
   Epilogue epilogue;
 };
 
+/// EmbedArgs with the packed table, if it is one, as the device sees it.
+struct EmbedParams {
+  EmbedArgs args;
+  const BF16* packed;
+  PackedShape shape;
+};
+
 cudaError_t LaunchLinear(const LinearParams& params, cudaStream_t stream);
-cudaError_t LaunchEmbed(const EmbedArgs& args, cudaStream_t stream);
+cudaError_t LaunchEmbed(const EmbedParams& params, cudaStream_t stream);
 cudaError_t LaunchResidualNorm(const ResidualNormArgs& args, cudaStream_t stream);
 cudaError_t LaunchRopeAppend(const RopeAppendArgs& args, cudaStream_t stream);
 cudaError_t LaunchAttention(const AttentionArgs& args, cudaStream_t stream);

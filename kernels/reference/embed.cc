@@ -18,8 +18,13 @@ Status Embed(Backend&, const EmbedArgs& args) {
     const int64_t row = args.token_ids[token] - args.vocab_begin;
     const bool is_here = row >= 0 && row < args.num_rows;
     float* out = args.out + token * args.hidden;
+    const BF16* from = nullptr;
+    if (is_here) {
+      from = args.packed != nullptr ? static_cast<const Weight*>(args.packed)->row(row)
+                                    : args.table + row * args.hidden;
+    }
     for (int64_t i = 0; i < args.hidden; ++i) {
-      out[i] = is_here ? FlushedFloat(args.table[row * args.hidden + i]) : -0.0f;
+      out[i] = is_here ? FlushedFloat(from[i]) : -0.0f;
     }
   }
   return OkStatus();

@@ -71,7 +71,8 @@ struct EmbedArgs {
   int64_t num_tokens;
   const BF16* table;  ///< [num_rows, hidden]
   int64_t vocab_begin, num_rows, hidden;
-  float* out;  ///< [num_tokens, hidden]
+  float* out;                            ///< [num_tokens, hidden]
+  const PackedWeight* packed = nullptr;  ///< the table, packed with one leaf; `table` is null then
 };
 
 /// If `update`: x = RNE(x + RNE(update)); with `replace`, x = RNE(update). Then, if `weight`:

@@ -210,7 +210,8 @@ Status Engine::EnterStage() {
                            s.vocab.column_begin(),
                            s.vocab.num_columns(),
                            s.hidden_size,
-                           update_};
+                           update_,
+                           weights_.embedding == nullptr ? weights_.head.get() : nullptr};
   NEMO_RETURN_IF_ERROR(backend_.ops().embed(backend_, embed));
   pending_ = Pending::kReplace;
   return bridge_.AllReduceSum(*tp_, update_, num_tokens_ * s.hidden_size);

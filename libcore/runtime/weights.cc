@@ -232,7 +232,8 @@ Result<RankWeights> LoadWeights(const TensorSource& canonical, const ModelConfig
   const RankShape& shape = weights.shape;
   const ShardReader reader(canonical);
   Planner planner(config, shape, backend, reader);
-  if (shape.first_stage()) {
+  const bool head_is_embedding = config.share_embeddings_and_output_weights && shape.last_stage();
+  if (shape.first_stage() && !head_is_embedding) {
     NEMO_ASSIGN_OR_RETURN(weights.embedding, planner.Embedding());
   }
   for (const int64_t layer : shape.layers) {

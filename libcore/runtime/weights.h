@@ -26,9 +26,10 @@ struct LayerWeights {
 
 struct RankWeights {
   RankShape shape;
-  std::unique_ptr<Buffer>
-      embedding;                     ///< [vocab.num_columns(), hidden] bf16; first stage, else null
-  std::vector<LayerWeights> layers;  ///< parallel to shape.layers
+  /// [vocab.num_columns(), hidden] bf16 of the first stage. Else null, and where the first stage is
+  /// the last one too and shares its embeddings: `head` has the same rows.
+  std::unique_ptr<Buffer> embedding;
+  std::vector<LayerWeights> layers;                            ///< parallel to shape.layers
   std::unique_ptr<Buffer> final_norm_weight, final_norm_bias;  ///< last stage
   std::unique_ptr<PackedWeight>
       head;  ///< [vocab.num_columns(), hidden]; last stage, null without columns
@@ -37,11 +38,12 @@ struct RankWeights {
 };
 
 /// Reads and packs what `rank` computes with. Stored fp32 and fp16 become bf16 (RNE). With shared
-/// embeddings the head is the embedding. Packs with up to `threads` threads while four more wait
-/// for the disk. Host memory beside the weights themselves: about 4 MiB per thread, three times
-/// that where the stored dtype is not bf16; freed before return. What the source can only prove of
-/// whole files (TensorSource::ProveReads) is not proved. kInvalidArgument: ShapeOfRank.
-/// kCorruption, kNotFound: a tensor is absent, has another shape or a dtype that holds no weights.
+/// embeddings the head is the embedding, kept once where one rank has both. Packs with up to
+/// `threads` threads while four more wait for the disk. Host memory beside the weights themselves:
+/// about 4 MiB per thread, three times that where the stored dtype is not bf16; freed before
+/// return. What the source can only prove of whole files (TensorSource::ProveReads) is not proved.
+/// kInvalidArgument: ShapeOfRank. kCorruption, kNotFound: a tensor is absent, has another shape or
+/// a dtype that holds no weights.
 Result<RankWeights> LoadWeights(const TensorSource& canonical, const ModelConfig& config,
                                 const ParallelLayout& layout, int64_t rank, Backend& backend,
                                 int threads, Progress& progress);

@@ -105,11 +105,18 @@ struct LinearInput {
   int64_t offset = 0;  ///< elements by which x and y miss their alignment
 };
 
-inline std::vector<float> RunLinear(Backend& backend, const LinearInput& in, Epilogue epilogue) {
-  auto packed = backend.Pack(in.weight, in.n, in.k, in.leaves);
-  EXPECT_TRUE(packed.has_value()) << packed.error().message();
+/// With `packed`, if given, in place of `in.weight`.
+inline std::vector<float> RunLinear(Backend& backend, const LinearInput& in, Epilogue epilogue,
+                                    const PackedWeight* packed = nullptr) {
+  std::unique_ptr<PackedWeight> own;
+  if (packed == nullptr) {
+    auto made = backend.Pack(in.weight, in.n, in.k, in.leaves);
+    EXPECT_TRUE(made.has_value()) << made.error().message();
+    own = std::move(*made);
+    packed = own.get();
+  }
   DeviceArray<BF16> x(backend, in.x, in.offset);
-  LinearArgs args{packed.value().get(), x.data(), in.m, nullptr, epilogue};
+  LinearArgs args{packed, x.data(), in.m, nullptr, epilogue};
   if (epilogue == Epilogue::kFloat) {
     DeviceArray<float> y(backend, std::vector<float>(in.m * in.n), in.offset);
     args.y = y.data();
@@ -126,6 +133,7 @@ struct EmbedInput {
   int64_t hidden, vocab_begin;
   std::vector<BF16> table;
   std::vector<int32_t> ids;
+  bool packed = false;
 };
 
 inline std::vector<float> RunEmbed(Backend& backend, const EmbedInput& in) {
@@ -134,10 +142,15 @@ inline std::vector<float> RunEmbed(Backend& backend, const EmbedInput& in) {
   DeviceArray<int32_t> ids(backend, in.ids);
   DeviceArray<float> out(backend, std::vector<float>(num_tokens * in.hidden));
   const auto num_rows = static_cast<int64_t>(in.table.size()) / in.hidden;
-  EXPECT_TRUE(backend.ops()
-                  .embed(backend, {ids.data(), num_tokens, table.data(), in.vocab_begin, num_rows,
-                                   in.hidden, out.data()})
-                  .ok());
+  EmbedArgs args = {ids.data(), num_tokens, table.data(), in.vocab_begin,
+                    num_rows,   in.hidden,  out.data()};
+  auto packed = backend.Pack(in.table, num_rows, in.hidden, 1);
+  EXPECT_TRUE(packed) << packed.error().message();
+  if (in.packed) {
+    args.table = nullptr;
+    args.packed = packed->get();
+  }
+  EXPECT_TRUE(backend.ops().embed(backend, args).ok());
   return out.Download();
 }
 

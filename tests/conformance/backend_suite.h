@@ -7,7 +7,9 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -151,6 +153,42 @@ TEST_P(BackendSuite, LinearRowDoesNotDependOnItsBatch) {
 TEST_P(BackendSuite, EmbedsTheRowsOfItsShardOnly) {
   const EmbedInput in{24, 100, RandomBF16(random_, 24 * 10), {99, 100, 104, 109, 110, 0, 100}};
   ExpectSame(RunEmbed(*reference_, in), RunEmbed(*backend_, in), "embed");
+}
+
+TEST_P(BackendSuite, EmbedsFromAPackedTableAsFromAPlainOne) {
+  for (const int64_t hidden : {1, 7, 24, 130}) {
+    EmbedInput in{hidden, 100, RandomBF16(random_, hidden * 150), {100, 249, 163, 164, 99, 250, 0}};
+    const std::vector<float> expected = RunEmbed(*reference_, in);
+    in.packed = true;
+    ExpectSame(expected, RunEmbed(*backend_, in), Format("embed of {}", hidden));
+  }
+}
+
+TEST_P(BackendSuite, PacksPiecesAsTheWhole) {
+  const int64_t n = 200, k = 70, pieces[] = {128, 64};
+  const LinearInput in = RandomLinear(random_, n, k, 3, 2);
+  const std::vector<float> expected = RunLinear(*backend_, in, Epilogue::kFloat);
+  auto weight = backend_->AllocateWeight(n, k, 2);
+  ASSERT_TRUE(weight) << weight.error().message();
+  const auto rows = [&](int64_t begin, int64_t count) {
+    return std::span<const BF16>(in.weight).subspan(begin * k, count * k);
+  };
+  // The last rows first, and then the rest.
+  ASSERT_TRUE(backend_->PackRows(**weight, 192, rows(192, 8)).ok());
+  int64_t begin = 0;
+  for (const int64_t count : pieces) {
+    ASSERT_TRUE(backend_->PackRows(**weight, begin, rows(begin, count)).ok());
+    begin += count;
+  }
+  ExpectSame(expected, RunLinear(*backend_, in, Epilogue::kFloat, weight->get()), "linear");
+  for (const auto& [at, count] :
+       {std::pair<int64_t, int64_t>{1, 64}, {-64, 64}, {64, 3}, {192, 9}, {256, 1}, {0, 201}}) {
+    const std::vector<BF16> some(static_cast<size_t>(count * k));
+    EXPECT_EQ(backend_->PackRows(**weight, at, some).code(), StatusCode::kInvalidArgument)
+        << count << " rows at " << at;
+  }
+  EXPECT_EQ(backend_->PackRows(**weight, 0, std::vector<BF16>(k + 1)).code(),
+            StatusCode::kInvalidArgument);
 }
 
 TEST_P(BackendSuite, NormHasTheBitsOfTheReference) {

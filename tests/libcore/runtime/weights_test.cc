@@ -2,13 +2,17 @@
 #include "libcore/runtime/weights.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <map>
+#include <span>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "kernels/registry.h"
+#include "libcore/base/aligned_buffer.h"
 #include "libcore/base/format.h"
 #include "libcore/model/architecture.h"
 #include "tests/testing.h"
@@ -217,6 +221,101 @@ TEST(LoadWeights, UsesTheEmbeddingAsHeadWhereTheyAreOne) {
   KeepingBackend backend;
   const RankWeights last = Load(source, config, 2, 2, 2, backend);
   EXPECT_EQ(RowsOf(Kept(last.head))[5], 5);
+  const RankWeights first = Load(source, config, 2, 2, 0, backend);
+  EXPECT_NE(first.embedding, nullptr);
+}
+
+TEST(LoadWeights, KeepsSharedEmbeddingsOnceWhereOneRankHasBoth) {
+  ModelConfig config = Small();
+  const auto source = MakeSource(config, DType::kBF16);
+  KeepingBackend backend;
+  const int64_t apart = Load(source, config, 1, 1, 0, backend).size_bytes();
+  config.share_embeddings_and_output_weights = true;
+  const RankWeights shared = Load(source, config, 1, 1, 0, backend);
+  EXPECT_EQ(shared.embedding, nullptr);
+  ASSERT_NE(shared.head, nullptr);
+  EXPECT_EQ(shared.size_bytes(), apart - 24 * 16 * 2);
+}
+
+/// A source whose files have an alignment of their own, and that may fail.
+class PhasedSource : public TensorSource {
+ public:
+  static constexpr int64_t kPhase = 520;
+  explicit PhasedSource(const testing::MemorySource& inner) : inner_(inner) {}
+  std::span<const TensorSpec> specs() const override { return inner_.specs(); }
+  Status Read(std::string_view name, const Box& box, std::span<std::byte> out) const override {
+    if (name == broken) return Corruption("checksum");
+    const auto address = reinterpret_cast<uintptr_t>(out.data());
+    if (address % kDirectAlignment == kPhase) num_in_place += std::ssize(out);
+    return inner_.Read(name, box, out);
+  }
+  int64_t PhaseOf(std::string_view, const Box&) const override { return kPhase; }
+  std::vector<std::string> FilesOf(std::string_view, const Box&) const override { return {}; }
+
+  std::string broken;
+  mutable std::atomic<int64_t> num_in_place = 0;
+
+ private:
+  const testing::MemorySource& inner_;
+};
+
+/// Large enough for several blocks per tensor.
+ModelConfig Wide() {
+  ModelConfig config = Small();
+  config.num_layers = 1;
+  config.hidden_size = 1024;
+  config.ffn_hidden_size = 4096;
+  config.kv_channels = 128;
+  config.vocab_size = 4001;
+  config.padded_vocab_size = 4096;
+  return config;
+}
+
+TEST(LoadWeights, PutsBlocksTogether) {
+  const ModelConfig config = Wide();
+  testing::MemorySource source;
+  const auto value = [](int64_t row, int64_t column) {
+    return static_cast<BF16>(row * 31 + column * 7);
+  };
+  for (const LogicalTensor& tensor : *LogicalTensors(config)) {
+    const int64_t columns = tensor.shape.back();
+    std::vector<BF16> data(static_cast<size_t>(NumElements(tensor.shape)));
+    for (int64_t i = 0; i < std::ssize(data); ++i) data[i] = value(i / columns, i % columns);
+    const auto bytes = std::as_bytes(std::span(data));
+    source.Add({tensor.name, DType::kBF16, tensor.shape}, {bytes.begin(), bytes.end()});
+  }
+  const PhasedSource phased(source);
+  KeepingBackend backend;
+  const RankWeights weights = Load(phased, config, 2, 1, 1, backend);
+  const auto expect = [&](const KeptWeight& kept, int64_t first_row, int64_t first_column,
+                          int64_t num_rows) {
+    int64_t different = 0;
+    for (int64_t i = 0; i < std::ssize(kept.values); ++i) {
+      const int64_t row = i / kept.columns;
+      const BF16 expected =
+          row < num_rows ? value(first_row + row, first_column + i % kept.columns) : BF16{0};
+      different += kept.values[i] != expected;
+    }
+    EXPECT_EQ(different, 0);
+  };
+  expect(Kept(weights.layers[0].fc1), 2048, 0, 2048);
+  expect(Kept(weights.layers[0].fc2), 0, 2048, 1024);
+  const int64_t half = weights.shape.vocab.num_columns();
+  EXPECT_EQ(weights.shape.vocab.column_begin(), half);
+  expect(Kept(weights.head), half, 0, config.vocab_size - half);
+  EXPECT_GT(phased.num_in_place, weights.size_bytes() / 2);
+}
+
+TEST(LoadWeights, EndsWithTheErrorOfTheSource) {
+  const ModelConfig config = Small();
+  const auto source = MakeSource(config, DType::kBF16);
+  PhasedSource phased(source);
+  phased.broken = "decoder.layers.1.mlp.linear_fc2.weight";
+  KeepingBackend backend;
+  const auto weights = LoadWeights(phased, config, {}, 0, backend, 2, NullProgress());
+  ASSERT_FALSE(weights);
+  EXPECT_EQ(weights.error().code(), StatusCode::kCorruption);
+  EXPECT_EQ(weights.error().message(), "checksum");
 }
 
 TEST(LoadWeights, NarrowsStoredFloats) {
