@@ -112,6 +112,14 @@ class Run {
   double num_tokens_ = 0;  // generated
 };
 
+/// Whole files that only together prove what was read of them. When all ranks have read theirs, one
+/// of each process looks: threads share the source.
+Status ProveWeights(const Session& session, Communicator& world) {
+  NEMO_RETURN_IF_ERROR(world.Barrier());
+  if (session.ranks_are_threads && world.rank() != 0) return OkStatus();
+  return session.checkpoint.source->ProveReads();
+}
+
 }  // namespace
 
 Status RunRank(const Session& session, const Work& work, Communicator& world,
@@ -126,6 +134,7 @@ Status RunRank(const Session& session, const Work& work, Communicator& world,
                         LoadWeights(*session.checkpoint.source, session.checkpoint.config,
                                     session.layout, world.rank(), *backend, session.threads,
                                     speaks ? console.progress() : NullProgress()));
+  NEMO_RETURN_IF_ERROR(ProveWeights(session, world));
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                         Engine::Create(session.checkpoint.config, session.layout,
                                        OptionsFor(job, work), std::move(weights), *backend, world));

@@ -67,6 +67,7 @@ Status CheckWorld(const Communicator& world, const GenerateJob& job) {
 Status RunProcess(const GenerateJob& job, Communicator& world, const Console& console) {
   NEMO_ASSIGN_OR_RETURN(Session session, OpenSession(job));
   session.threads = console.threads();
+  session.ranks_are_threads = false;
   // A process has one device, whatever its rank in the world.
   session.device = LocalRank() - world.rank();
   return RunWork(session, world, console,

@@ -24,6 +24,7 @@ struct Session {
   Checkpoint checkpoint;
   std::unique_ptr<Tokenizer> tokenizer;
   ParallelLayout layout;
+  bool ranks_are_threads = true;
   int threads = 1;  ///< of each rank
   int device = 0;   ///< of the first rank of this process
 };
