@@ -1,18 +1,19 @@
 #include "tools/common/source.h"
 
+#include <utility>
+
 #include "libcore/base/format.h"
-#include "libcore/text/tokenizer.h"
 
 namespace nemo {
 
-Result<Checkpoint> OpenSource(const std::string& path) {
+Result<Checkpoint> OpenSource(const std::string& path, std::unique_ptr<Tokenizer>* tokenizer) {
   NEMO_ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));
   ModelConfig& config = checkpoint.config;
   if (checkpoint.tokenizer_model.empty()) return checkpoint;
   const std::string where = Format("{}: {}", path, checkpoint.tokenizer_name);
-  const auto tokenizer = LoadSentencePiece(checkpoint.tokenizer_model);
-  if (!tokenizer) return tokenizer.error().At(where);
-  const int64_t num_pieces = (*tokenizer)->vocab_size();
+  auto loaded = LoadSentencePiece(checkpoint.tokenizer_model);
+  if (!loaded) return loaded.error().At(where);
+  const int64_t num_pieces = (*loaded)->vocab_size();
   if (num_pieces > config.padded_vocab_size) {
     return Corruption(
         Format("{}: {} pieces, and the embedding has {} rows; the tokenizer belongs to "
@@ -20,6 +21,7 @@ Result<Checkpoint> OpenSource(const std::string& path) {
                where, num_pieces, config.padded_vocab_size));
   }
   if (config.vocab_size == 0) config.vocab_size = num_pieces;
+  if (tokenizer != nullptr) *tokenizer = *std::move(loaded);
   return checkpoint;
 }
 

@@ -2,12 +2,14 @@
 // vocabulary.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "formats/format.h"
 #include "libcore/base/status.h"
 #include "libcore/base/value.h"
+#include "libcore/text/tokenizer.h"
 
 namespace nemo {
 
@@ -18,8 +20,10 @@ inline constexpr const char* kSourceHelp =
     "native shard set";
 
 /// Detects and opens `path`; vocab_size comes from the tokenizer where the configuration lacks it.
-/// kCorruption: a tokenizer with more pieces than the embedding has rows.
-Result<Checkpoint> OpenSource(const std::string& path);
+/// `tokenizer`, where given, becomes the checkpoint's, null when it has none: loading one takes
+/// time. kCorruption: a tokenizer with more pieces than the embedding has rows.
+Result<Checkpoint> OpenSource(const std::string& path,
+                              std::unique_ptr<Tokenizer>* tokenizer = nullptr);
 
 /// "nemo (zarr), TP2 x PP2".
 std::string Describe(const Checkpoint& checkpoint);

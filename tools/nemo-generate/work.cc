@@ -125,12 +125,11 @@ Result<Session> OpenSession(const GenerateJob& job) {
   Session session;
   session.job = job;
   NEMO_ASSIGN_OR_RETURN(session.layout, LayoutFromOptions(job.layout));
-  NEMO_ASSIGN_OR_RETURN(session.checkpoint, OpenSource(job.source));
-  if (session.checkpoint.tokenizer_model.empty()) {
+  NEMO_ASSIGN_OR_RETURN(session.checkpoint, OpenSource(job.source, &session.tokenizer));
+  if (session.tokenizer == nullptr) {
     return Unsupported(
         Format("{}: has no tokenizer, and without one text cannot be made", job.source));
   }
-  NEMO_ASSIGN_OR_RETURN(session.tokenizer, LoadSentencePiece(session.checkpoint.tokenizer_model));
   NEMO_RETURN_IF_ERROR(CheckLayout(session.layout, session.checkpoint.config));
   return session;
 }
