@@ -20,6 +20,11 @@ pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial)
 find_package(MPI COMPONENTS C)
 find_package(CLI11 REQUIRED)
+# A comparator of nemo-bench, not needed for anything. Its CMake file would have OpenCL as well.
+find_package(OpenMP COMPONENTS CXX)
+find_path(NEMO_ONEDNN_INCLUDE dnnl.hpp)
+find_library(NEMO_ONEDNN_LIBRARY dnnl)
+mark_as_advanced(NEMO_ONEDNN_INCLUDE NEMO_ONEDNN_LIBRARY)
 
 # With nvcc the CUDA wing is part of the default build; without it everything else builds.
 set(NEMO_HAVE_CUDA OFF)

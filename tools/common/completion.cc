@@ -27,9 +27,15 @@ std::string Quoted(std::string_view text) {
   return quoted + "'";
 }
 
-std::string BashScript(const std::string& tool, const std::vector<Flag>& flags) {
+std::string BashScript(const std::string& tool, const std::vector<Flag>& flags,
+                       const std::vector<std::string>& commands) {
   std::vector<std::string> words;
-  std::string cases;
+  std::string cases, first;
+  if (!commands.empty()) {
+    first = Format(
+        "  if ((COMP_CWORD == 1)); then COMPREPLY=($(compgen -W {} -- \"$word\")); return; fi\n",
+        Quoted(Format("{}", fmt::join(commands, " "))));
+  }
   for (const Flag& flag : flags) {
     words.push_back("--" + flag.name);
     if (!flag.choices.empty()) {
@@ -41,7 +47,7 @@ std::string BashScript(const std::string& tool, const std::vector<Flag>& flags) 
   return Format(R"(# bash completion of {tool}: source <({tool} completion bash)
 {function}() {{
   local word=${{COMP_WORDS[COMP_CWORD]}}
-  case ${{COMP_WORDS[COMP_CWORD-1]}} in
+{first}  case ${{COMP_WORDS[COMP_CWORD-1]}} in
 {cases}    *) ;;
   esac
   if [[ $word == -* ]]; then
@@ -54,6 +60,7 @@ std::string BashScript(const std::string& tool, const std::vector<Flag>& flags) 
 complete -F {function} {tool}
 )",
                 fmt::arg("tool", tool), fmt::arg("function", function), fmt::arg("cases", cases),
+                fmt::arg("first", first),
                 fmt::arg("words", Quoted(Format("{}", fmt::join(words, " ")))));
 }
 
@@ -73,17 +80,24 @@ std::string ZshRow(const Flag& flag) {
   return Quoted(row);
 }
 
-std::string ZshScript(const std::string& tool, const std::vector<Flag>& flags) {
+std::string ZshScript(const std::string& tool, const std::vector<Flag>& flags,
+                      const std::vector<std::string>& commands) {
   std::string text = Format(
       "#compdef {}\n# zsh completion: {} completion zsh > a folder of $fpath\n"
       "_arguments -s \\\n",
       tool, tool);
+  if (!commands.empty()) text += Format("  '1:command:({})' \\\n", fmt::join(commands, " "));
   for (const Flag& flag : flags) text += "  " + ZshRow(flag) + " \\\n";
   return text + "  '*:file:_files'\n";
 }
 
-std::string FishScript(const std::string& tool, const std::vector<Flag>& flags) {
+std::string FishScript(const std::string& tool, const std::vector<Flag>& flags,
+                       const std::vector<std::string>& commands) {
   std::string text = Format("# fish completion: {} completion fish | source\n", tool);
+  if (!commands.empty()) {
+    text += Format("complete -c {} -n __fish_use_subcommand -f -a {}\n", tool,
+                   Quoted(Format("{}", fmt::join(commands, " "))));
+  }
   for (const Flag& flag : flags) {
     text += Format("complete -c {} -l {}", tool, flag.name);
     if (flag.letter != 0) text += Format(" -s {}", flag.letter);
@@ -100,10 +114,11 @@ std::string FishScript(const std::string& tool, const std::vector<Flag>& flags) 
 }  // namespace
 
 Result<std::string> CompletionScript(std::string_view shell, const std::string& tool,
-                                     const std::vector<Flag>& flags) {
-  if (shell == "bash") return BashScript(tool, flags);
-  if (shell == "zsh") return ZshScript(tool, flags);
-  if (shell == "fish") return FishScript(tool, flags);
+                                     const std::vector<Flag>& flags,
+                                     const std::vector<std::string>& commands) {
+  if (shell == "bash") return BashScript(tool, flags, commands);
+  if (shell == "zsh") return ZshScript(tool, flags, commands);
+  if (shell == "fish") return FishScript(tool, flags, commands);
   return InvalidArgument(Format("completion: '{}' is not one of bash, zsh, fish{}", shell,
                                 DidYouMean(shell, {"bash", "zsh", "fish"})));
 }

@@ -11,8 +11,9 @@
 namespace nemo {
 
 /// What `tool` prints for `shell`. Flags with choices complete to them, other values and operands
-/// to files. kInvalidArgument: an unknown shell.
+/// to files; the first word to `commands`, where there are any. kInvalidArgument: an unknown shell.
 Result<std::string> CompletionScript(std::string_view shell, const std::string& tool,
-                                     const std::vector<Flag>& flags);
+                                     const std::vector<Flag>& flags,
+                                     const std::vector<std::string>& commands = {});
 
 }  // namespace nemo

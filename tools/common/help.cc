@@ -27,19 +27,6 @@ std::vector<std::string> Wrap(std::string_view text, size_t width) {
   return lines;
 }
 
-/// A term at the left, its explanation wrapped at the right.
-std::string Entry(const std::string& term, const std::string& help, int width) {
-  std::string text = std::string(kIndent, ' ') + term;
-  bool first = true;
-  for (const std::string& line : Wrap(help, std::max(20, width - kHelpColumn))) {
-    // A term that reaches into the right column has it to itself.
-    if (first && text.size() + 1 >= kHelpColumn) text += '\n', first = false;
-    text += std::string(first ? kHelpColumn - text.size() : kHelpColumn, ' ') + line + '\n';
-    first = false;
-  }
-  return text;
-}
-
 std::string Term(const Flag& flag) {
   std::string term = flag.letter != 0 ? Format("-{}, ", flag.letter) : "";
   term += "--" + flag.name;
@@ -55,44 +42,63 @@ std::string UsageLine(const Tool& tool) {
   for (const Operand& operand : tool.operands) {
     line += operand.required ? " " + operand.name : " [" + operand.name + "]";
   }
-  return line + " [flags]\n       " + tool.name + " completion bash|zsh|fish\n";
+  line += " [flags]\n";
+  // Commands of one tool are completed together (commands.h).
+  const bool is_command = tool.name.find(' ') != std::string::npos;
+  return is_command ? line : line + "       " + tool.name + " completion bash|zsh|fish\n";
 }
 
 std::string ExitCodes(const Tool& tool, int width) {
   std::vector<std::pair<std::string, std::string>> rows = {{"0", "done"}};
   if (!tool.no_means.empty()) rows.emplace_back("1", "the check ran: " + tool.no_means);
   rows.emplace_back("2", "wrong usage");
-  rows.emplace_back("3",
-                    "bad input: SRC is missing, damaged, or of a kind this build does not read");
+  const bool has_source = std::any_of(tool.operands.begin(), tool.operands.end(),
+                                      [](const Operand& operand) { return operand.name == "SRC"; });
+  rows.emplace_back("3", has_source ? "bad input: SRC is missing, damaged, or of a kind this build "
+                                      "does not read"
+                                    : "bad input: a file is missing or damaged");
   rows.emplace_back("4", "disk, memory, a device or a peer");
   rows.emplace_back("130, 143", "stopped by SIGINT, SIGTERM");
   std::string text = "\nExit codes:\n";
-  for (const auto& [code, meaning] : rows) text += Entry(code, meaning, width);
+  for (const auto& [code, meaning] : rows) text += HelpEntry(code, meaning, width);
   return text;
 }
 
 }  // namespace
 
+std::string WrapText(std::string_view text, int width) {
+  return Format("{}", fmt::join(Wrap(text, width), "\n"));
+}
+
+std::string HelpEntry(const std::string& term, const std::string& help, int width) {
+  std::string text = std::string(kIndent, ' ') + term;
+  bool first = true;
+  for (const std::string& line : Wrap(help, std::max(20, width - kHelpColumn))) {
+    // A term that reaches into the right column has it to itself.
+    if (first && text.size() + 1 >= kHelpColumn) text += '\n', first = false;
+    text += std::string(first ? kHelpColumn - text.size() : kHelpColumn, ' ') + line + '\n';
+    first = false;
+  }
+  return text;
+}
+
 std::string HelpText(const Tool& tool, int width) {
   std::string text = UsageLine(tool) + "\n";
-  for (const std::string& line : Wrap(tool.summary, width)) text += line + "\n";
+  text += WrapText(tool.summary, width) + "\n";
   if (!tool.operands.empty()) text += "\n";
-  for (const Operand& operand : tool.operands) text += Entry(operand.name, operand.help, width);
+  for (const Operand& operand : tool.operands) text += HelpEntry(operand.name, operand.help, width);
   CommonOptions common;
   std::vector<FlagGroup> groups = tool.groups;
   groups.push_back(CommonFlags(&common));
   for (const FlagGroup& group : groups) {
     text += "\n" + group.title + ":\n";
-    for (const Flag& flag : group.flags) text += Entry(Term(flag), flag.help, width);
+    for (const Flag& flag : group.flags) text += HelpEntry(Term(flag), flag.help, width);
   }
-  if (!tool.details.empty()) {
-    text += "\n";
-    for (const std::string& line : Wrap(tool.details, width)) text += line + "\n";
-  }
+  if (!tool.details.empty()) text += "\n" + WrapText(tool.details, width) + "\n";
   text += ExitCodes(tool, width);
   return text + "\nExample:\n  " + tool.example + "\n";
 }
 
-std::string VersionText(const Tool& tool) { return Format("{} {}\n", tool.name, NEMO_VERSION); }
+std::string VersionText(const std::string& name) { return Format("{} {}\n", name, NEMO_VERSION); }
 
 }  // namespace nemo

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "tools/common/tool.h"
 
@@ -11,6 +12,12 @@ namespace nemo {
 std::string HelpText(const Tool& tool, int width);
 
 /// "nemo-convert 0.1.0".
-std::string VersionText(const Tool& tool);
+std::string VersionText(const std::string& name);
+
+// The parts of a help text, for those who make one of their own.
+/// `text` in lines of at most `width`, without a newline at the end.
+std::string WrapText(std::string_view text, int width);
+/// A term at the left, its explanation wrapped at the right.
+std::string HelpEntry(const std::string& term, const std::string& help, int width);
 
 }  // namespace nemo

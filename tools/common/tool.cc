@@ -64,7 +64,7 @@ Status Prepare(const Tool& tool, const std::vector<std::string>& args, CommonOpt
   *done = line.Has("help") || line.Has("version");
   if (*done) {
     const int width = std::min(kHelpWidth, TerminalWidth(stdout, kHelpWidth));
-    const std::string text = line.Has("help") ? HelpText(tool, width) : VersionText(tool);
+    const std::string text = line.Has("help") ? HelpText(tool, width) : VersionText(tool.name);
     std::fputs(text.c_str(), stdout);
     return OkStatus();
   }
@@ -175,7 +175,10 @@ FlagGroup CommonFlags(CommonOptions* options) {
 
 int Main(int argc, char** argv, Tool tool) {
   const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
-  if (args.size() == 2 && args[0] == "completion") return PrintCompletion(tool, args[1]);
+  // A command of several is completed with its siblings (commands.h).
+  const bool is_command = tool.name.find(' ') != std::string::npos;
+  if (!is_command && args.size() == 2 && args[0] == "completion")
+    return PrintCompletion(tool, args[1]);
   CommonOptions common;
   bool done = false;
   const Status prepared = Prepare(tool, args, &common, &done);

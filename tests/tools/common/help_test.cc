@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tools/common/commands.h"
 #include "tools/common/completion.h"
 #include "tools/common/exit_code.h"
 #include "tools/common/suggest.h"
@@ -67,6 +68,33 @@ TEST(Completion, OffersFlagsAndTheirChoicesToEachShell) {
       EXPECT_NE(script->find(part), std::string::npos) << shell << ": " << part;
     }
   }
+}
+
+TEST(Completion, OffersTheCommandsOfAToolOfSeveral) {
+  const Fixture fixture;
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const auto script = CompletionScript(shell, "nemo-peg", fixture.flags(), {"hammer", "pull"});
+    ASSERT_TRUE(script.has_value());
+    EXPECT_NE(script->find("hammer pull"), std::string::npos) << shell;
+    const auto without = CompletionScript(shell, "nemo-peg", fixture.flags());
+    EXPECT_EQ(without->find("use_subcommand"), std::string::npos) << shell;
+    EXPECT_EQ(without->find("1:command"), std::string::npos) << shell;
+    EXPECT_EQ(without->find("COMP_CWORD == 1"), std::string::npos) << shell;
+  }
+}
+
+TEST(Commands, HelpNamesEachWithItsBrief) {
+  Fixture fixture;
+  fixture.tool.name = "nemo-peg hammer";
+  const CommandSet set = {"nemo-peg", "Puts pegs in holes.", {{"hammer", "hard", fixture.tool}}};
+  const std::string text = CommandsHelp(set, 80);
+  for (const char* part :
+       {"Usage: nemo-peg COMMAND [flags]\n", "  hammer                      hard\n",
+        "nemo-peg completion bash|zsh|fish"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  // A command is completed with its siblings.
+  EXPECT_EQ(HelpText(fixture.tool, 80).find("completion"), std::string::npos);
 }
 
 TEST(Completion, RefusesAnUnknownShell) {

@@ -1,0 +1,6 @@
+# Which backends there are depends on the build.
+nemo-bench --help
+for command in kernels model io collectives compare; do
+  echo
+  nemo-bench $command --help | sed '/^  --backend /,/^  --isa /{/^  --isa /!d}'
+done

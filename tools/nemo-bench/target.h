@@ -1,0 +1,38 @@
+// What is benched, as the flags of several verbs name it: a model's sizes, a layout, a backend.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "kernels/registry.h"
+#include "libcore/base/status.h"
+#include "libcore/layout/parallel_layout.h"
+#include "libcore/model/config.h"
+#include "tools/common/flag.h"
+
+namespace nemo {
+
+struct BackendChoice {
+  std::string name;
+  std::string isa = "auto";
+  int64_t device = 0;
+};
+/// --backend, --isa, --device.
+std::vector<Flag> BackendFlags(BackendChoice* choice);
+Result<std::unique_ptr<Backend>> MakeBackend(const BackendChoice& choice, int threads);
+/// "cpu (avx512)".
+std::string DescribeBackend(const Backend& backend);
+
+Flag LayoutFlag(std::string* text);
+/// "8,2" (TP, PP), "8", or a YAML file with the keys tp, pp and those of LayoutFromValue; "" is one
+/// rank. kInvalidArgument.
+Result<ParallelLayout> ParseLayout(const std::string& text);
+
+/// True for a path that names a model's sizes instead of a checkpoint.
+bool IsModelYaml(std::string_view path);
+/// Reads the fields of ModelConfig, by name; what is absent has its default. kNotFound,
+/// kCorruption: an unknown field (names the nearest), CheckConfig.
+Result<ModelConfig> LoadModelYaml(const std::string& path);
+
+}  // namespace nemo
