@@ -94,8 +94,8 @@ Result<StepTimes> MeasurePrefill(Engine& engine, const EngineBenchOptions& optio
   StepTimes times;
   RandomTokens random(engine);
   for (int64_t run = 0; run <= repetitions; ++run) {
-    engine.kv().Free(0);
-    NEMO_RETURN_IF_ERROR(engine.kv().Reserve(0, tokens));
+    engine.kv().book().Free(0);
+    NEMO_RETURN_IF_ERROR(engine.kv().book().Reserve(0, tokens));
     std::vector<Batch> batches;
     for (int64_t begin = 0; begin < tokens; begin += options.prefill_chunk) {
       SequenceStep step;
@@ -112,7 +112,7 @@ Result<StepTimes> MeasurePrefill(Engine& engine, const EngineBenchOptions& optio
     };
     NEMO_RETURN_IF_ERROR(Clock(engine, options, prompt, run > 0 ? &times : nullptr));
   }
-  engine.kv().Free(0);
+  engine.kv().book().Free(0);
   return times;
 }
 
@@ -122,7 +122,7 @@ Result<StepTimes> MeasureDecode(Engine& engine, const EngineBenchOptions& option
   RandomTokens random(engine);
   const int64_t all_steps = steps + options.warmup_steps;
   for (int64_t slot = 0; slot < batch; ++slot) {
-    NEMO_RETURN_IF_ERROR(engine.kv().Reserve(slot, all_steps));
+    NEMO_RETURN_IF_ERROR(engine.kv().book().Reserve(slot, all_steps));
   }
   for (int64_t position = 0; position < all_steps; ++position) {
     Batch tokens;
@@ -138,18 +138,18 @@ Result<StepTimes> MeasureDecode(Engine& engine, const EngineBenchOptions& option
         engine, options, [&] { return engine.Forward(tokens).error(); },
         position >= options.warmup_steps ? &times : nullptr));
   }
-  for (int64_t slot = 0; slot < batch; ++slot) engine.kv().Free(slot);
+  for (int64_t slot = 0; slot < batch; ++slot) engine.kv().book().Free(slot);
   return times;
 }
 
 Result<std::vector<float>> LogitsOf(Engine& engine, int64_t tokens) {
   RandomTokens random(engine);
-  NEMO_RETURN_IF_ERROR(engine.kv().Reserve(0, tokens));
+  NEMO_RETURN_IF_ERROR(engine.kv().book().Reserve(0, tokens));
   SequenceStep step;
   for (int64_t i = 0; i < tokens; ++i) step.token_ids.push_back(random.Next());
   step.num_logit_rows = step.num_whole_rows = tokens;
   NEMO_ASSIGN_OR_RETURN(const std::vector<LogitRow> rows, engine.Forward({{std::move(step)}}));
-  engine.kv().Free(0);
+  engine.kv().book().Free(0);
   std::vector<float> logits;
   for (const LogitRow& row : rows) {
     logits.insert(logits.end(), row.logits.begin(), row.logits.end());
