@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <limits>
 
 #include "libcore/base/format.h"
@@ -22,15 +24,29 @@ bool HasFilter(const SamplingParams& params) {
   return !params.greedy && (params.top_k > 0 || HasTopP(params));
 }
 
-std::vector<Candidate> CandidatesOf(std::span<const float> logits, int64_t first_id) {
-  std::vector<Candidate> candidates;
-  candidates.reserve(logits.size());
+/// The `limit` best, of equal ones those with the lowest ids; in vocabulary order.
+ShardList BestOf(std::span<const float> logits, int64_t first_id, int64_t limit) {
+  float threshold = kOff;
+  int64_t num_equal = 0;  // how many of those at the threshold belong to the list
+  ShardList list;
+  std::vector<float> values;
+  values.reserve(logits.size());
+  std::ranges::copy_if(logits, std::back_inserter(values),
+                       [](float logit) { return logit > kOff; });
+  if (limit < std::ssize(values)) {
+    std::ranges::nth_element(values, values.begin() + (limit - 1), std::greater<>());
+    threshold = values[limit - 1];
+    values.resize(limit);
+    num_equal = std::ranges::count(values, threshold);
+    list.complete = false;
+  }
+  list.best.reserve(values.size());
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > kOff) {
-      candidates.push_back({logits[i], static_cast<int32_t>(first_id + static_cast<int64_t>(i))});
+    if (logits[i] > threshold || (logits[i] == threshold && num_equal-- > 0)) {
+      list.best.push_back({logits[i], static_cast<int32_t>(first_id + static_cast<int64_t>(i))});
     }
   }
-  return candidates;
+  return list;
 }
 
 ShardList::Chunk SumOf(std::span<const float> logits) {
@@ -104,30 +120,24 @@ void ScaleLogits(const TokenDraw& draw, int64_t first_id, std::span<float> logit
 
 ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t first_id,
                  int64_t chunk_columns, int64_t limit) {
-  ShardList part;
-  std::vector<Candidate> candidates = CandidatesOf(logits, first_id);
-  if (candidates.empty()) return part;
+  ShardList list;
   if (!HasFilter(draw.params)) {
     // By the draw itself where there is one; lists of winners are no longer than the ranks.
+    const std::vector<Candidate> candidates = BestOf(logits, first_id, std::ssize(logits)).best;
+    if (candidates.empty()) return list;
     const int32_t id = draw.params.greedy ? std::ranges::min_element(candidates, Before)->token_id
                                           : Choose(candidates, draw.key);
-    part.best = {{logits[id - first_id], id}};
-    return part;
+    list.best = {{logits[id - first_id], id}};
+    return list;
   }
-  if (draw.params.top_k == 0) {
-    for (size_t begin = 0; begin < logits.size(); begin += chunk_columns) {
-      part.chunks.push_back(
-          SumOf(logits.subspan(begin, std::min<size_t>(chunk_columns, logits.size() - begin))));
-    }
+  list = BestOf(logits, first_id, limit);
+  std::ranges::sort(list.best, Before);
+  if (draw.params.top_k > 0) return list;
+  for (size_t begin = 0; begin < logits.size(); begin += chunk_columns) {
+    list.chunks.push_back(
+        SumOf(logits.subspan(begin, std::min<size_t>(chunk_columns, logits.size() - begin))));
   }
-  if (limit < std::ssize(candidates)) {
-    std::ranges::nth_element(candidates, candidates.begin() + limit, Before);
-    candidates.resize(limit);
-    part.complete = false;
-  }
-  std::ranges::sort(candidates, Before);
-  part.best = std::move(candidates);
-  return part;
+  return list;
 }
 
 std::optional<std::vector<Candidate>> Survivors(const SamplingParams& params,
