@@ -275,6 +275,47 @@ TEST_F(GeneratorTest, RequestsCanComeAndGoWhileOthersRun) {
   EXPECT_TRUE(status.ok()) << status.message();
 }
 
+TEST_F(GeneratorTest, ARequestCanBeGivenUpWhileStepsWithItAreUnderWay) {
+  const GenerateResult alone = One(Request("ROMEO:", 30));
+  RunOptions options;
+  options.layout.pp_size = 3;
+  for (int num_steps = 1; num_steps < 6; ++num_steps) {
+    const Status status = testing::RunEngines(model_, options, [&](Engine& engine) -> Status {
+      NEMO_ASSIGN_OR_RETURN(const auto generator, Generator::Create(engine, *model_.tokenizer, {}));
+      GenerateRequest gone = Request("KING", 30);
+      gone.logprobs = gone.full_logprobs = true;
+      const int64_t gone_id = *generator->Add(gone);
+      const int64_t stays_id = *generator->Add(Request("ROMEO:", 30));
+      for (int i = 0; i < num_steps; ++i) NEMO_RETURN_IF_ERROR(generator->Step());
+      generator->Cancel(gone_id);
+      const int64_t late_id = *generator->Add(Request("ROMEO:", 30));
+      while (!generator->idle()) NEMO_RETURN_IF_ERROR(generator->Step());
+      auto finished = generator->TakeFinished();
+      EXPECT_FALSE(finished.contains(gone_id));
+      EXPECT_EQ(finished.at(stays_id).token_ids, alone.token_ids);
+      EXPECT_EQ(finished.at(late_id).token_ids, alone.token_ids);
+      EXPECT_EQ(engine.kv().book().free_pages(), engine.kv().book().num_pages());
+      // Nothing is left under way that the next conversation would take for its own.
+      NEMO_ASSIGN_OR_RETURN(const auto again,
+                            Generate(engine, *model_.tokenizer, {Request("ROMEO:", 30)}, {}));
+      EXPECT_EQ(again[0].token_ids, alone.token_ids);
+      return OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << num_steps << " steps: " << status.message();
+  }
+}
+
+TEST_F(GeneratorTest, TheCtrlPenaltyActsWithoutLogProbabilitiesAndNemosDoesNot) {
+  GenerateRequest request = Request("ROMEO:", 20);
+  request.sampling.greedy = false;
+  request.sampling.top_k = 1;
+  const GenerateResult plain = One(request);
+  request.sampling.repetition_penalty = 1.5;
+  EXPECT_EQ(One(request).token_ids, plain.token_ids);
+  request.sampling.repetition = Repetition::kCtrl;
+  EXPECT_NE(One(request).token_ids, plain.token_ids);
+}
+
 TEST_F(GeneratorTest, DamagedWeightsAreNamedOnEveryRank) {
   auto golden = testing::LoadGoldenModel("micro");
   ASSERT_TRUE(golden);
