@@ -42,6 +42,7 @@ th { color: var(--soft); font-weight: 600; } th.left, td.left { text-align: left
 std::map<std::string, int> SeriesOf(const Report& report, std::vector<std::string>* order) {
   std::map<std::string, int> series;
   for (const Record& record : report.records) {
+    if (!record.work && !record.fraction) continue;  // in no plot
     if (series.try_emplace(record.operation, static_cast<int>(series.size())).second) {
       order->push_back(record.operation);
     }
@@ -79,7 +80,9 @@ std::string Plots(const Report& report) {
   std::vector<Bar> bars;
   bool peers = false;
   for (const Record& record : report.records) {
-    const int colour = series.at(record.operation);
+    const auto found = series.find(record.operation);
+    if (found == series.end()) continue;
+    const int colour = found->second;
     if (record.work) {
       points.push_back({ShortName(record), colour, record.work->intensity(),
                         record.work->flops / record.time.median});

@@ -230,19 +230,24 @@ std::string BarsSvg(const std::vector<Bar>& bars) {
   }
   double y = kHead;
   for (const Bar& bar : bars) {
-    const double length = full * bar.fraction;
+    const double length = full * bar.fraction, peer_x = begin + full * bar.peer;
+    // The figure stands behind the bar, or behind the peer's mark where that would cross it.
+    constexpr double kFigureWidth = 48;
+    double figure_x = begin + length + 5;
+    if (bar.peer > 0 && peer_x > figure_x - 5 && peer_x < figure_x + kFigureWidth) {
+      figure_x = peer_x + 5;
+    }
     text += Format(
         "<text class=\"label\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>"
         "<rect class=\"s{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{}\"/>"
         "<text class=\"label\" x=\"{:.1f}\" y=\"{:.1f}\">{:.0f} %</text>",
         begin - 6, y + 11, EscapeHtml(bar.label), bar.series % kSeriesColours, begin, y + 1, length,
-        kBarHeight, begin + length + 5, y + 11, 100 * bar.fraction);
+        kBarHeight, figure_x, y + 11, 100 * bar.fraction);
     if (bar.peer > 0) {
-      const double x = begin + full * bar.peer;
       text += Format(
           "<line class=\"peer\" x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" "
           "y2=\"{2:.1f}\"><title>peer: {3:.0f} %</title></line>",
-          x, y - 1, y + kBarHeight + 3, 100 * bar.peer);
+          peer_x, y - 1, y + kBarHeight + 3, 100 * bar.peer);
     }
     text += "\n";
     y += kRow;

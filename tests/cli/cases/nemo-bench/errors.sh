@@ -1,4 +1,5 @@
 # Refused before anything is measured.
+ln -s "$(dirname "$BASH_ENV")/../../configs" configs
 run nemo-bench
 run nemo-bench kernel
 run nemo-bench kernels

@@ -1,4 +1,5 @@
 # The rows of one rank of the largest model; nothing is measured, so nothing is allocated.
+ln -s "$(dirname "$BASH_ENV")/../../configs" configs
 nemo-bench kernels --model configs/models/nemotron4-340b.yaml --layout 8,2 --list --tokens 1,512
 echo
 nemo-bench kernels --model configs/models/nemotron4-340b.yaml --layout configs/layouts/8xh200.yaml --list --filter 'fc?/m32'
