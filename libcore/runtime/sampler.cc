@@ -49,6 +49,19 @@ ShardList BestOf(std::span<const float> logits, int64_t first_id, int64_t limit)
   return list;
 }
 
+/// The first of the largest, -1 when all are -infinity.
+int64_t ArgMax(std::span<const float> logits) {
+  int64_t best = -1;
+  float max = kOff;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] > max) {
+      max = logits[i];
+      best = static_cast<int64_t>(i);
+    }
+  }
+  return best;
+}
+
 ShardList::Chunk SumOf(std::span<const float> logits) {
   ShardList::Chunk chunk = {*std::ranges::max_element(logits), 0};
   if (chunk.max == kOff) return chunk;
@@ -57,10 +70,10 @@ ShardList::Chunk SumOf(std::span<const float> logits) {
 }
 
 /// The mass of the whole row relative to exp(max).
-double MassOf(std::span<const ShardList> parts, double max) {
+double MassOf(std::span<const ShardList> lists, double max) {
   double mass = 0;
-  for (const ShardList& part : parts) {
-    for (const ShardList::Chunk& chunk : part.chunks) mass += chunk.sum * std::exp(chunk.max - max);
+  for (const ShardList& list : lists) {
+    for (const ShardList::Chunk& chunk : list.chunks) mass += chunk.sum * std::exp(chunk.max - max);
   }
   return mass;
 }
@@ -123,11 +136,11 @@ ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t f
   ShardList list;
   if (!HasFilter(draw.params)) {
     // By the draw itself where there is one; lists of winners are no longer than the ranks.
-    const std::vector<Candidate> candidates = BestOf(logits, first_id, std::ssize(logits)).best;
-    if (candidates.empty()) return list;
-    const int32_t id = draw.params.greedy ? std::ranges::min_element(candidates, Before)->token_id
-                                          : Choose(candidates, draw.key);
-    list.best = {{logits[id - first_id], id}};
+    const int64_t index =
+        draw.params.greedy
+            ? ArgMax(logits)
+            : Choose(BestOf(logits, first_id, std::ssize(logits)).best, draw.key) - first_id;
+    if (index >= 0) list.best = {{logits[index], static_cast<int32_t>(first_id + index)}};
     return list;
   }
   list = BestOf(logits, first_id, limit);
@@ -141,16 +154,16 @@ ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t f
 }
 
 std::optional<std::vector<Candidate>> Survivors(const SamplingParams& params,
-                                                std::span<const ShardList> parts) {
+                                                std::span<const ShardList> lists) {
   std::vector<Candidate> known;
   // What is not in the lists is no better than this.
   float unknown = kOff;
-  for (const ShardList& part : parts) {
-    known.insert(known.end(), part.best.begin(), part.best.end());
-    if (!part.complete) unknown = std::max(unknown, part.best.back().logit);
+  for (const ShardList& list : lists) {
+    known.insert(known.end(), list.best.begin(), list.best.end());
+    if (!list.complete) unknown = std::max(unknown, list.best.back().logit);
   }
-  const bool is_all = std::ranges::all_of(parts, &ShardList::complete);
-  std::ranges::sort(known, Before);
+  const bool is_all = std::ranges::all_of(lists, &ShardList::complete);
+  if (lists.size() > 1) std::ranges::sort(known, Before);
   if (known.empty()) return known;
   if (params.top_k > 0) {
     const size_t k = std::min(static_cast<size_t>(params.top_k), known.size());
@@ -163,7 +176,7 @@ std::optional<std::vector<Candidate>> Survivors(const SamplingParams& params,
   }
   if (!HasTopP(params)) return known;
   const double max = known.front().logit;
-  const double needed = params.top_p * (params.top_k > 0 ? MassOf(known, max) : MassOf(parts, max));
+  const double needed = params.top_p * (params.top_k > 0 ? MassOf(known, max) : MassOf(lists, max));
   double mass = 0;
   size_t kept = 0;
   while (mass <= needed && kept < known.size()) {
@@ -189,15 +202,15 @@ int32_t Choose(std::span<const Candidate> candidates, const DrawKey& key) {
   return best_id;
 }
 
-std::optional<int32_t> Conclude(const TokenDraw& draw, std::span<const ShardList> parts) {
+std::optional<int32_t> Conclude(const TokenDraw& draw, std::span<const ShardList> lists) {
   if (HasFilter(draw.params)) {
-    const auto survivors = Survivors(draw.params, parts);
+    const auto survivors = Survivors(draw.params, lists);
     if (!survivors) return std::nullopt;
     return Choose(*survivors, draw.key);
   }
   std::vector<Candidate> winners;
-  for (const ShardList& part : parts) {
-    winners.insert(winners.end(), part.best.begin(), part.best.end());
+  for (const ShardList& list : lists) {
+    winners.insert(winners.end(), list.best.begin(), list.best.end());
   }
   if (!draw.params.greedy) return Choose(winners, draw.key);
   return winners.empty() ? -1 : std::ranges::min_element(winners, Before)->token_id;

@@ -70,16 +70,16 @@ ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t f
                  int64_t chunk_columns, int64_t limit);
 
 /// What top-k (logits equal to the k-th stay) and, on what that leaves, top-p (the token that
-/// crosses p stays) let through, in order, from the parts of all shards in vocabulary order. The
+/// crosses p stays) let through, in order, from the lists of all shards in vocabulary order. The
 /// same however a row is cut in shards. Nothing when the lists are too short to tell.
 std::optional<std::vector<Candidate>> Survivors(const SamplingParams& params,
-                                                std::span<const ShardList> parts);
+                                                std::span<const ShardList> lists);
 
 /// Draws with the probabilities of a softmax over the candidates: the largest logit + Gumbel(token
 /// id), the lowest id where equal. -1 without candidates.
 int32_t Choose(std::span<const Candidate> candidates, const DrawKey& key);
 
 /// The token, -1 when every logit is -infinity, or nothing when the lists are too short to tell.
-std::optional<int32_t> Conclude(const TokenDraw& draw, std::span<const ShardList> parts);
+std::optional<int32_t> Conclude(const TokenDraw& draw, std::span<const ShardList> lists);
 
 }  // namespace nemo

@@ -9,6 +9,7 @@ namespace nemo {
 namespace {
 
 constexpr int64_t kLimits[] = {128, 2048, std::numeric_limits<int64_t>::max()};
+constexpr int64_t kSpare = 32;  // the first list of a top-k goes that far beyond it, for ties
 
 constexpr int32_t kNone = -1;       // no token can be chosen
 constexpr int32_t kUndecided = -2;  // the lists were too short
@@ -106,10 +107,13 @@ Result<std::vector<int32_t>> DrawTokens(Communicator& tp, const VocabCut& cut,
     std::vector<std::byte> mine;
     for (size_t i = 0; i < rows.size(); ++i) {
       // A list of k shows the k-th only when it goes on beyond it.
-      if (tokens[i] != kUndecided || rows[i].draw->params.top_k >= limit) continue;
+      const int64_t top_k = rows[i].draw->params.top_k;
+      if (tokens[i] != kUndecided || top_k >= limit) continue;
+      const bool is_short = limit == kLimits[0] && top_k > 0;
+      const int64_t length = is_short ? std::min(limit, top_k + kSpare) : limit;
       round.push_back(i);
       AppendPart(
-          ListOf(*rows[i].draw, rows[i].logits, cut.column_begin(), cut.chunk_columns, limit),
+          ListOf(*rows[i].draw, rows[i].logits, cut.column_begin(), cut.chunk_columns, length),
           mine);
     }
     if (round.empty()) continue;

@@ -19,10 +19,10 @@ struct ShardRow {
   std::vector<float> logits;  ///< of this rank's columns inside the vocabulary
 };
 
-/// Chooses a token for each row. Ranks first exchange the best 128 of each shard (2048 where top-k
-/// is larger), then, for rows where that does not show the choice, 2048, then all. Collective over
-/// the tensor ranks, with the same draws on each; all get the same tokens, and the same whatever
-/// their number. `cut` is this rank's. kCorruption: a row without any finite number.
+/// Chooses a token for each row. Ranks first exchange the best of each shard, some more than top-k
+/// or 128, then, for rows where that does not show the choice, 2048, then all. Collective over the
+/// tensor ranks, with the same draws on each; all get the same tokens, and the same whatever their
+/// number. `cut` is this rank's. kCorruption: a row without any finite number.
 Result<std::vector<int32_t>> DrawTokens(Communicator& tp, const VocabCut& cut,
                                         std::span<ShardRow> rows);
 
