@@ -10,7 +10,8 @@ inline constexpr int64_t kLineBytes = 64;  ///< of a cache line
 
 /// `count` of 64 rows of `size` elements, `stride` apart, to a panel [pairs, 64, 2]. Some of the
 /// rows behind them may be packed as well (they must exist), the others keep what they had. Group
-/// after group of V::kTransposeRows rows; what lies where the next group would is fetched ahead.
+/// after group of V::kTransposeRows rows; the next group is fetched meanwhile, and in the end what
+/// follows the 64 rows (the next panel's, or a page's values).
 template <class V>
 void PackPanel(const BF16* rows, int64_t stride, int64_t size, int64_t count, BF16* panel) {
   constexpr int64_t kGroup = V::kTransposeRows;
@@ -18,9 +19,11 @@ void PackPanel(const BF16* rows, int64_t stride, int64_t size, int64_t count, BF
   const int64_t num_whole = size / 2 / V::kTransposePairs * V::kTransposePairs;
   for (int64_t row = 0; row < count; row += kGroup) {
     const BF16* group = rows + row * stride;
+    const BF16* ahead =
+        row + kGroup < count ? group + kGroup * stride : rows + kPanelColumns * stride;
     for (int64_t pair = 0; pair < num_whole; pair += V::kTransposePairs) {
       for (int64_t i = 0; i < kGroup; ++i) {
-        __builtin_prefetch(group + (kGroup + i) * stride + 2 * pair);
+        __builtin_prefetch(ahead + i * stride + 2 * pair);
       }
       V::TransposePairs(group + 2 * pair, stride, out + pair * kPanelColumns + row);
     }
