@@ -22,6 +22,10 @@ namespace {
 /// More than this between the probes before and after, and the fractions are worth little.
 constexpr double kMuchDrift = 0.15;
 
+/// Copies of a row's buffers together hold so many last-level caches. Two would leave a third of
+/// them in a cache that keeps what is thrown out of the one below it.
+constexpr int64_t kRotatedCaches = 8;
+
 /// A case with the row it belongs to.
 struct NamedCase {
   std::string operation;
@@ -119,7 +123,7 @@ class Bench {
       : options_(options),
         backend_(backend),
         reference_(CreateReferenceBackend()),
-        context_{backend, threads, 2 * LastLevelCacheBytes()} {
+        context_{backend, threads, kRotatedCaches * LastLevelCacheBytes()} {
     repeat_.min_runs = options.runs;
     repeat_.max_seconds = options.max_seconds;
     // Where calls only enqueue, a wait after each would be most of the time.
@@ -204,6 +208,17 @@ Result<std::vector<Record>> MeasureAll(const std::vector<NamedCase>& cases, Benc
   return records;
 }
 
+/// What the probes said before and after.
+std::string DriftText(const Limits& before, const Limits& after, double drift) {
+  return Format(
+      "the limits changed by up to {:.0f} % (read {:.1f} before, {:.1f} after; copy {:.1f}, {:.1f} "
+      "GB/s; {:.3f}, {:.3f} TFLOP/s): somebody else used the machine, and the shares of the limit "
+      "mean little",
+      100 * drift, before.read_bytes_per_second / 1e9, after.read_bytes_per_second / 1e9,
+      before.copy_bytes_per_second / 1e9, after.copy_bytes_per_second / 1e9,
+      before.flops_per_second / 1e12, after.flops_per_second / 1e12);
+}
+
 Result<Report> MakeReport(const KernelsOptions& options, const OpSizes& sizes,
                           const std::vector<NamedCase>& cases, const Console& console) {
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Backend> backend,
@@ -227,10 +242,7 @@ Result<Report> MakeReport(const KernelsOptions& options, const OpSizes& sizes,
     NEMO_ASSIGN_OR_RETURN(const Limits after, ProbeHost(*backend, probe));
     report.limits = Best(*before, after);
     if (const double drift = Drift(*before, after); drift > kMuchDrift) {
-      report.notes.push_back(Format(
-          "the limits before and after differ by {:.0f} %: somebody else used the machine, and the "
-          "shares of the limit mean little",
-          100 * drift));
+      report.notes.push_back(DriftText(*before, after, drift));
     }
   }
   for (Record& record : report.records) AddRoofline(report.limits, &record);
@@ -319,7 +331,8 @@ Tool KernelsTool(KernelsOptions* options) {
       "Each row: median, p10 and p90 of the runs, bytes and operations over the median, the share "
       "of "
       "the limit reached, and the largest difference from the reference backend in a sample of the "
-      "outputs (0: the same bits). Buffers take turns until they fill the last-level cache twice.";
+      "outputs (0: the same bits). Buffers take turns until they fill the last-level cache eight "
+      "times.";
   tool.example =
       "nemo-bench kernels --model configs/models/nemotron4-340b.yaml --layout 8,2 --html "
       "roofline.html";
