@@ -86,6 +86,12 @@ double MassOf(std::span<const Candidate> candidates, double max) {
 
 }  // namespace
 
+bool RepetitionFrom(std::string_view name, Repetition* out) {
+  if (name != "nemo" && name != "ctrl") return false;
+  *out = name == "ctrl" ? Repetition::kCtrl : Repetition::kNemo;
+  return true;
+}
+
 Status CheckSampling(const SamplingParams& params) {
   if (!(params.temperature > 0 && params.temperature <= kMaxTemperature)) {
     return InvalidArgument(

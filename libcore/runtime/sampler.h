@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "libcore/base/status.h"
@@ -18,6 +19,9 @@ enum class Repetition {
   kCtrl,  ///< as in CTRL (Keskar et al. 2019) and transformers: positive logits are divided, others
           ///< multiplied; on every token that is there, from the first choice on
 };
+
+/// "nemo" or "ctrl". False: neither.
+bool RepetitionFrom(std::string_view name, Repetition* out);
 
 /// NeMo's parameters with its server's defaults. `greedy` makes the others void.
 struct SamplingParams {

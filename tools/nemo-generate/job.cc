@@ -10,6 +10,13 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+FlagSetter SetRepetition(Repetition* out) {
+  return [out](const std::string& text) {
+    if (RepetitionFrom(text, out)) return OkStatus();
+    return InvalidArgument(Format("'{}' is not one of nemo, ctrl", text));
+  };
+}
+
 FlagGroup PromptFlags(GenerateJob* job) {
   return {
       "Prompts (without --prompt and --prompts: all of standard input is one prompt)",
@@ -69,6 +76,12 @@ FlagGroup SamplingFlags(GenerateJob* job) {
            .value = "X",
            .help = "divide the logits of tokens already there (default 1.0)",
            .set = SetDouble(&sampling.repetition_penalty, 1, kInfinity)},
+          {.name = "repetition",
+           .value = "KIND",
+           .help = "how that penalty acts: nemo (default) divides every logit, from the second new "
+                   "token on; ctrl, as transformers, multiplies those below zero, from the first",
+           .choices = {"nemo", "ctrl"},
+           .set = SetRepetition(&sampling.repetition)},
           {.name = "seed",
            .aliases = {"random-seed"},
            .value = "N",
@@ -123,7 +136,7 @@ FlagGroup MachineFlags(GenerateJob* job) {
   }
   job->backend = backends.front();
   backend_help += "; default " + job->backend;
-  const std::vector<std::string> profiles = {"megatron", "hf"};
+  const std::vector<std::string> profiles = {"megatron", "hf"}, on_off = {"on", "off"};
   std::vector<Flag> flags = RunLayoutFlags(&job->layout);
   flags.insert(
       flags.end(),
@@ -148,6 +161,12 @@ FlagGroup MachineFlags(GenerateJob* job) {
         .value = "N",
         .help = "prompt tokens of one step (default: as many as fit)",
         .set = SetInt(&job->prefill_chunk, 1, kMaxTokens)},
+       {.name = "prefix-cache",
+        .value = "on|off",
+        .help = "on (default): prompts that begin alike share the work for that; the answers are "
+                "the same",
+        .choices = on_off,
+        .set = SetChoice(&job->prefix_cache, on_off)},
        {.name = "max-batch-size",
         .value = "N",
         .help = "prompts side by side (default 8)",

@@ -48,6 +48,7 @@ struct GenerateJob {
   std::string isa = "auto";
   std::string dtype_profile = "megatron";
   int64_t prefill_chunk = 0;
+  std::string prefix_cache = "on";
   int64_t max_batch_size = 8;
 };
 

@@ -81,6 +81,11 @@ constexpr Field kFields[] = {
      [](const Value& v, Prompt* p) {
        return TakeDouble(v, 1, kInfinity, &p->params.sampling.repetition_penalty);
      }},
+    {"repetition", "\"nemo\" or \"ctrl\"",
+     [](const Value& v, Prompt* p) {
+       std::string name;
+       return TakeText(v, &name) && RepetitionFrom(name, &p->params.sampling.repetition);
+     }},
     {"random_seed", "a whole number from 0, or null",
      [](const Value& v, Prompt* p) {
        return v.is_null() || TakeInt(v, 0, std::numeric_limits<int64_t>::max(), &p->params.seed);

@@ -55,7 +55,8 @@ class Run {
   Status All() {
     NEMO_ASSIGN_OR_RETURN(generator_,
                           Generator::Create(engine_, *session_.tokenizer,
-                                            {.prefill_chunk = session_.job.prefill_chunk}));
+                                            {.prefill_chunk = session_.job.prefill_chunk,
+                                             .prefix_cache = session_.job.prefix_cache == "on"}));
     for (const int64_t index : work_.pending) {
       auto id = generator_->Add(work_.requests[index]);
       if (!id) return id.error().At(work_.prompts[index].where);

@@ -49,6 +49,7 @@ Value Description(const Prompt& prompt, const GenerateRequest& request) {
   value.Set("top_k", sampling.top_k);
   value.Set("top_p", sampling.top_p);
   value.Set("repetition_penalty", sampling.repetition_penalty);
+  value.Set("ctrl", sampling.repetition == Repetition::kCtrl);
   value.Set("seed", prompt.params.seed);
   return value;
 }
@@ -156,10 +157,10 @@ Result<std::vector<GenerateRequest>> MakeRequests(const Session& session,
     request.sampling.greedy = params.greedy();
     if (params.sampling.temperature == 0) request.sampling.temperature = 1;
     request.end_strings = params.end_strings;
-    // The penalty acts through log-probabilities, as NeMo's does; here it acts whether they are
-    // shown or not.
-    request.logprobs =
-        params.logprobs || params.all_probs || params.sampling.repetition_penalty != 1;
+    // NeMo's penalty acts through log-probabilities; here it acts whether they are shown or not.
+    request.logprobs = params.logprobs || params.all_probs ||
+                       (params.sampling.repetition == Repetition::kNemo &&
+                        params.sampling.repetition_penalty != 1);
     request.full_logprobs = params.all_probs;
     // A prompt with a seed of its own is drawn as if it were alone.
     request.draw_index = params.seed < 0 ? static_cast<uint32_t>(requests.size() - 1) : 0;

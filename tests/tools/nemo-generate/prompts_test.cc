@@ -44,8 +44,8 @@ TEST(ParsePromptLine, TextInQuotesHasTheDefaults) {
 TEST(ParsePromptLine, TakesEveryParameterOfTheServersRequest) {
   const auto prompt = ParsePromptLine(
       R"({"prompt": "a", "tokens_to_generate": 5, "min_tokens_to_generate": 2, "greedy": true,
-          "temperature": 0.5, "top_k": 3, "top_p": 1, "repetition_penalty": 1.5, "random_seed": 7,
-          "end_strings": [], "add_BOS": true, "compute_logprob": true, "all_probs": true})",
+          "temperature": 0.5, "top_k": 3, "top_p": 1, "repetition_penalty": 1.5,
+          "repetition": "ctrl", "random_seed": 7, "end_strings": [], "add_BOS": true, "compute_logprob": true, "all_probs": true})",
       Defaults());
   ASSERT_TRUE(prompt) << prompt.error().message();
   const PromptParams& params = prompt->params;
@@ -56,6 +56,7 @@ TEST(ParsePromptLine, TakesEveryParameterOfTheServersRequest) {
   EXPECT_EQ(params.sampling.top_k, 3);
   EXPECT_EQ(params.sampling.top_p, 1);
   EXPECT_EQ(params.sampling.repetition_penalty, 1.5);
+  EXPECT_EQ(params.sampling.repetition, Repetition::kCtrl);
   EXPECT_EQ(params.seed, 7);
   EXPECT_TRUE(params.end_strings.empty());
   EXPECT_TRUE(params.add_bos && params.logprobs && params.all_probs);
