@@ -39,6 +39,7 @@ Status CheckOptions(const ModelOptions& options, const ModelConfig& config) {
   const EngineBenchOptions defaults;
   for (const auto& [flag, length] :
        {std::pair("--n-prompt", Most(options.prompts)),
+        std::pair("--texts", options.texts > 0 ? kLongestText : 0),
         std::pair("--n-gen", Most(options.generated) + defaults.warmup_steps),
         std::pair("--check-tokens", options.check_tokens)}) {
     if (length > config.max_position_embeddings) {
@@ -109,6 +110,19 @@ Status MeasureRows(Session& session, Engine& engine, const Console& console) {
                       PrefillWork(config, tokens, session.bench.prefill_chunk));
     row.record.shape = Format("chunks of {}", std::min(tokens, session.bench.prefill_chunk));
     session.rows.push_back(std::move(row));
+  }
+  if (options.texts > 0) {
+    if (speaks) console.Detail(Format("ll{}", options.texts));
+    NEMO_ASSIGN_OR_RETURN(const StepTimes times,
+                          MeasureScoring(engine, session.bench, options.repetitions));
+    int64_t tokens = 0;
+    for (int64_t text = 0; text < options.texts; ++text) tokens += TokensOfText(text);
+    if (speaks) {
+      Row row = MakeRow(session, Format("ll{}", options.texts), Format("loglik_{}", options.texts),
+                        tokens, times, ScoringWork(config, session.bench));
+      row.record.shape = Format("{} tokens in texts of 64 to 256", tokens);
+      session.rows.push_back(std::move(row));
+    }
   }
   for (const int64_t steps : options.generated) {
     for (const int64_t batch : options.batches) {
@@ -287,6 +301,7 @@ Result<bool> Run(const ModelOptions& options, const Console& console) {
   }
   Session session = {.options = options, .subject = {}, .bench = {}};
   session.bench.prefill_chunk = options.prefill_chunk;
+  session.bench.texts = options.texts;
   NEMO_ASSIGN_OR_RETURN(session.subject, OpenSubject(options));
   NEMO_RETURN_IF_ERROR(CheckOptions(options, session.subject.config));
 
@@ -313,41 +328,46 @@ Result<bool> Run(const ModelOptions& options, const Console& console) {
 }
 
 std::vector<Flag> WorkFlags(ModelOptions* options) {
-  return {{.name = "n-prompt",
-           .letter = 'p',
-           .value = "N,N...",
-           .help = "tokens of the prompt, pp (default 512; 0: none)",
-           .set = SetIntList(&options->prompts)},
-          {.name = "n-gen",
-           .letter = 'n',
-           .value = "N,N...",
-           .help = "tokens generated one after the other, tg (default 128; 0: none)",
-           .set = SetIntList(&options->generated)},
-          {.name = "batch",
-           .letter = 'b',
-           .value = "N,N...",
-           .help = "sequences side by side in tg (default 1,8,32)",
-           .set = SetIntList(&options->batches)},
-          {.name = "repetitions",
-           .letter = 'r',
-           .value = "N",
-           .help = "of each prompt (default 5); each step of tg counts as one by itself",
-           .set = SetInt(&options->repetitions, 1, 1000)},
-          {.name = "prefill-chunk",
-           .value = "N",
-           .help = "prompt tokens of one step (default 512)",
-           .set = SetInt(&options->prefill_chunk, 1, 1 << 20)},
-          {.name = "warm",
-           .help = "leave the checkpoint's files in the page cache before the first token",
-           .set = SetSwitch(&options->warm)},
-          {.name = "check",
-           .help = "compare all logits of a few tokens with the reference backend, which is slow: "
-                   "about a second for each billion parameters and token",
-           .set = SetSwitch(&options->check)},
-          {.name = "check-tokens",
-           .value = "N",
-           .help = "how many (default 2)",
-           .set = SetInt(&options->check_tokens, 1, 4096)}};
+  return {
+      {.name = "n-prompt",
+       .letter = 'p',
+       .value = "N,N...",
+       .help = "tokens of the prompt, pp (default 512; 0: none)",
+       .set = SetIntList(&options->prompts)},
+      {.name = "n-gen",
+       .letter = 'n',
+       .value = "N,N...",
+       .help = "tokens generated one after the other, tg (default 128; 0: none)",
+       .set = SetIntList(&options->generated)},
+      {.name = "texts",
+       .value = "N",
+       .help = "texts of 64 to 256 tokens, every token of which is scored, ll (default 0: none)",
+       .set = SetInt(&options->texts, 0, 100'000)},
+      {.name = "batch",
+       .letter = 'b',
+       .value = "N,N...",
+       .help = "sequences side by side in tg (default 1,8,32)",
+       .set = SetIntList(&options->batches)},
+      {.name = "repetitions",
+       .letter = 'r',
+       .value = "N",
+       .help = "of each prompt (default 5); each step of tg counts as one by itself",
+       .set = SetInt(&options->repetitions, 1, 1000)},
+      {.name = "prefill-chunk",
+       .value = "N",
+       .help = "prompt tokens of one step (default 512)",
+       .set = SetInt(&options->prefill_chunk, 1, 1 << 20)},
+      {.name = "warm",
+       .help = "leave the checkpoint's files in the page cache before the first token",
+       .set = SetSwitch(&options->warm)},
+      {.name = "check",
+       .help = "compare all logits of a few tokens with the reference backend, which is slow: "
+               "about a second for each billion parameters and token",
+       .set = SetSwitch(&options->check)},
+      {.name = "check-tokens",
+       .value = "N",
+       .help = "how many (default 2)",
+       .set = SetInt(&options->check_tokens, 1, 4096)}};
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ struct ModelOptions {
   BackendChoice backend;
   std::vector<int64_t> prompts = {512};
   std::vector<int64_t> generated = {128};
+  int64_t texts = 0;
   std::vector<int64_t> batches = {1, 8, 32};
   int64_t repetitions = 5;
   int64_t prefill_chunk = 512;

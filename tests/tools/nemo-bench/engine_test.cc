@@ -20,7 +20,7 @@ ModelConfig TinyConfig() {
   config.num_attention_heads = 4;
   config.num_query_groups = 2;
   config.kv_channels = 16;
-  config.max_position_embeddings = 128;
+  config.max_position_embeddings = 256;
   config.vocab_size = 640;
   config.padded_vocab_size = 640;
   return config;
@@ -105,17 +105,20 @@ TEST(EngineBench, HasOneTimeForEachRun) {
   const ParallelLayout layout;
   auto weights = LoadWeights(**source, config, layout, 0, **backend, 1, NullProgress());
   ASSERT_TRUE(weights.has_value());
-  const EngineBenchOptions options = {.prefill_chunk = 16};
-  const auto engine = Engine::Create(config, layout, OptionsFor(options, 40, 3, 7),
+  const EngineBenchOptions options = {.prefill_chunk = 100, .texts = 5};
+  const auto engine = Engine::Create(config, layout, OptionsFor(options, 140, 3, 7),
                                      *std::move(weights), **backend, *world);
   ASSERT_TRUE(engine.has_value()) << engine.error().message();
-  const auto prompt = MeasurePrefill(**engine, options, 40, 2);
+  const auto prompt = MeasurePrefill(**engine, options, 140, 2);
   ASSERT_TRUE(prompt.has_value()) << prompt.error().message();
   EXPECT_EQ(prompt->wall.size(), 2u);
   EXPECT_EQ(prompt->cpu.size(), 2u);
   const auto steps = MeasureDecode(**engine, options, 3, 7);
   ASSERT_TRUE(steps.has_value()) << steps.error().message();
   EXPECT_EQ(steps->wall.size(), 7u);
+  const auto texts = MeasureScoring(**engine, options, 3);
+  ASSERT_TRUE(texts.has_value()) << texts.error().message();
+  EXPECT_EQ(texts->wall.size(), 3u);
   // All pages were given back: the next one fits again.
   EXPECT_TRUE(MeasureDecode(**engine, options, 3, 7).has_value());
 }
@@ -132,6 +135,21 @@ TEST(EngineBench, CountsTheWorkOfAModel) {
   EXPECT_EQ(prefill.flops, 2 * (114688.0 * 10 + 40960) + 55 * 4 * 64 * 4);
   // Three chunks read the layers, the last one the head.
   EXPECT_EQ(prefill.read_bytes, 2 * (114688.0 * 3 + 40960) + 512.0 * 10);
+  // Every token of a text is scored; steps are filled up.
+  const auto n = static_cast<double>(TokensOfText(0));
+  const Work scoring = ScoringWork(config, {.prefill_chunk = 256, .texts = 1});
+  EXPECT_EQ(scoring.flops, 2 * n * (114688 + 40960) + n * (n + 1) / 2 * 4 * 64 * 4);
+  EXPECT_EQ(scoring.read_bytes, 2 * (114688 + 40960));
+}
+
+TEST(EngineBench, TextsAreOfAllLengthsFrom64To256) {
+  double sum = 0;
+  for (int64_t text = 0; text < 1000; ++text) {
+    EXPECT_GE(TokensOfText(text), kShortestText);
+    EXPECT_LE(TokensOfText(text), kLongestText);
+    sum += static_cast<double>(TokensOfText(text)) / 1000;
+  }
+  EXPECT_NEAR(sum, 160, 3);
 }
 
 TEST(CompareLogits, SeesWhatDiffers) {

@@ -69,7 +69,49 @@ double AttentionFlops(const ModelConfig& c) {
   return static_cast<double>(c.num_layers * 4 * c.num_attention_heads * c.kv_channels);
 }
 
+/// Texts that may have tokens in one step.
+int64_t TextSlots(const EngineBenchOptions& options) {
+  return options.prefill_chunk / kShortestText + 2;
+}
+
+/// The steps in which all texts pass, each filled up with the beginning of the next text. A text
+/// has its slot until `TextSlots` later ones have begun, and by then it is over.
+std::vector<Batch> ScoringSteps(const EngineBenchOptions& options, RandomTokens random) {
+  std::vector<Batch> steps(1);
+  int64_t room = options.prefill_chunk;
+  for (int64_t text = 0; text < options.texts; ++text) {
+    std::vector<int32_t> ids(static_cast<size_t>(TokensOfText(text)));
+    for (int32_t& id : ids) id = random.Next();
+    for (int64_t begin = 0; begin < std::ssize(ids);) {
+      if (room == 0) {
+        steps.emplace_back();
+        room = options.prefill_chunk;
+      }
+      const int64_t end = std::min(std::ssize(ids), begin + room);
+      SequenceStep step;
+      step.slot = text % TextSlots(options);
+      step.start = begin;
+      step.token_ids.assign(ids.begin() + begin, ids.begin() + end);
+      // The last token predicts nothing that is there.
+      step.num_logit_rows = end - begin;
+      step.targets.assign(ids.begin() + begin + 1,
+                          ids.begin() + std::min(end + 1, std::ssize(ids)));
+      step.targets.resize(static_cast<size_t>(step.num_logit_rows), -1);
+      steps.back().sequences.push_back(std::move(step));
+      room -= end - begin;
+      begin = end;
+    }
+  }
+  return steps;
+}
+
 }  // namespace
+
+int64_t TokensOfText(int64_t index) {
+  // Weyl's sequence: spread evenly, in no order.
+  const auto spread = static_cast<uint64_t>(index + 1) * 0x9e3779b97f4a7c15u >> 32;
+  return kShortestText + static_cast<int64_t>(spread % (kLongestText - kShortestText + 1));
+}
 
 Result<double> SumOverRanks(Communicator& world, double value) {
   std::vector<double> all(static_cast<size_t>(world.size()));
@@ -86,6 +128,11 @@ EngineOptions OptionsFor(const EngineBenchOptions& options, int64_t prompt, int6
   engine.max_sequences = std::max<int64_t>(1, batch);
   engine.max_sequence_tokens = std::max({prompt, decoded, int64_t{1}});
   engine.kv_pages = std::max(PagesFor(std::max<int64_t>(prompt, 1)), batch * PagesFor(decoded));
+  if (options.texts > 0) {
+    engine.max_sequences = std::max(engine.max_sequences, TextSlots(options));
+    engine.max_sequence_tokens = std::max(engine.max_sequence_tokens, kLongestText);
+    engine.kv_pages = std::max(engine.kv_pages, TextSlots(options) * PagesFor(kLongestText));
+  }
   return engine;
 }
 
@@ -142,6 +189,24 @@ Result<StepTimes> MeasureDecode(Engine& engine, const EngineBenchOptions& option
   return times;
 }
 
+Result<StepTimes> MeasureScoring(Engine& engine, const EngineBenchOptions& options,
+                                 int64_t repetitions) {
+  StepTimes times;
+  const std::vector<Batch> steps = ScoringSteps(options, RandomTokens(engine));
+  for (int64_t slot = 0; slot < TextSlots(options); ++slot) {
+    NEMO_RETURN_IF_ERROR(engine.kv().book().Reserve(slot, kLongestText));
+  }
+  const auto score = [&] {
+    for (const Batch& step : steps) NEMO_RETURN_IF_ERROR(engine.Forward(step).error());
+    return OkStatus();
+  };
+  for (int64_t run = 0; run <= repetitions; ++run) {
+    NEMO_RETURN_IF_ERROR(Clock(engine, options, score, run > 0 ? &times : nullptr));
+  }
+  for (int64_t slot = 0; slot < TextSlots(options); ++slot) engine.kv().book().Free(slot);
+  return times;
+}
+
 Result<std::vector<float>> LogitsOf(Engine& engine, int64_t tokens) {
   RandomTokens random(engine);
   NEMO_RETURN_IF_ERROR(engine.kv().book().Reserve(0, tokens));
@@ -168,6 +233,22 @@ Work PrefillWork(const ModelConfig& config, int64_t tokens, int64_t chunk) {
   work.write_bytes = KvBytes(config) * count;
   work.flops = 2 * (products.layers * count + products.head) +
                AttentionFlops(config) * count * (count + 1) / 2;
+  return work;
+}
+
+Work ScoringWork(const ModelConfig& config, const EngineBenchOptions& options) {
+  const Products products = ProductsOf(config);
+  double tokens = 0, pairs = 0;
+  for (int64_t text = 0; text < options.texts; ++text) {
+    const auto size = static_cast<double>(TokensOfText(text));
+    tokens += size;
+    pairs += size * (size + 1) / 2;
+  }
+  Work work;
+  const double steps = std::ceil(tokens / static_cast<double>(options.prefill_chunk));
+  work.read_bytes = 2 * steps * (products.layers + products.head);
+  work.write_bytes = KvBytes(config) * tokens;
+  work.flops = 2 * tokens * (products.layers + products.head) + AttentionFlops(config) * pairs;
   return work;
 }
 

@@ -18,6 +18,7 @@ struct StepTimes {
 struct EngineBenchOptions {
   int64_t prefill_chunk = 512;
   int64_t warmup_steps = 2;
+  int64_t texts = 0;       ///< that MeasureScoring will score
   bool processes = false;  ///< ranks are processes, so that CPU seconds have to be added up
 };
 
@@ -38,6 +39,16 @@ Result<StepTimes> MeasurePrefill(Engine& engine, const EngineBenchOptions& optio
 Result<StepTimes> MeasureDecode(Engine& engine, const EngineBenchOptions& options, int64_t batch,
                                 int64_t steps);
 
+inline constexpr int64_t kShortestText = 64, kLongestText = 256;
+/// The tokens of text `index` of MeasureScoring, from kShortestText to kLongestText: the same on
+/// every machine.
+int64_t TokensOfText(int64_t index);
+/// Scores options.texts texts of random tokens, as evaluations do: the log-probability of every
+/// next token, `prefill_chunk` tokens a step, a text after the other; `repetitions` times after one
+/// that warms up. Collective.
+Result<StepTimes> MeasureScoring(Engine& engine, const EngineBenchOptions& options,
+                                 int64_t repetitions);
+
 /// All logits, [tokens, vocab_size], of the first `tokens` random tokens; on ranks of the last
 /// stage. Collective.
 Result<std::vector<float>> LogitsOf(Engine& engine, int64_t tokens);
@@ -45,6 +56,8 @@ Result<std::vector<float>> LogitsOf(Engine& engine, int64_t tokens);
 /// What the model has to read and to compute: products and attention. Weights are read once for
 /// each step; activations stay in caches.
 Work PrefillWork(const ModelConfig& config, int64_t tokens, int64_t chunk);
+/// Of MeasureScoring.
+Work ScoringWork(const ModelConfig& config, const EngineBenchOptions& options);
 /// A step in the middle of MeasureDecode.
 Work DecodeWork(const ModelConfig& config, int64_t batch, int64_t steps);
 
