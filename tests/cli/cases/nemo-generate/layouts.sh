@@ -4,7 +4,7 @@ generate() {
 }
 generate | tee expected
 for layout in '--tp 2' '--pp 3' '--tp_size 2 --pp_size 2' '--tp 8' '--pipeline-layout 1,2,3' '--isa scalar' \
-  '--backend reference' '--prefill-chunk 1'; do
+  '--backend reference' '--prefill-chunk 1' '--prefix-cache off'; do
   generate $layout | diff expected - && echo "$layout: the same"
 done
 run generate --tp 3
