@@ -106,5 +106,10 @@ void Avx512::TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
   }
 }
 
+bool HasAvx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
+}
+
 }  // namespace
 }  // namespace nemo::cpu

@@ -89,11 +89,7 @@ bool KernelPermitsTiles() {
 #endif
 }
 
-bool HasAmx() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16") &&
-         ProcessorHasTiles() && KernelPermitsTiles();
-}
+bool HasAmx() { return HasAvx512() && ProcessorHasTiles() && KernelPermitsTiles(); }
 
 constexpr IsaKernels TileKernels() {
   IsaKernels kernels = KernelsOf<Avx512>("amx", HasAmx);

@@ -27,14 +27,6 @@
 #include "kernels/cpu/kernel_table.h"
 
 namespace nemo::cpu {
-namespace {
-
-bool HasAvx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
-}
-
-}  // namespace
 
 constinit const IsaKernels kAvx512Kernels = KernelsOf<Avx512>("avx512", HasAvx512);
 

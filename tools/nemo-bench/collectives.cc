@@ -8,6 +8,7 @@
 #include "kernels/comm/mpi_comm.h"
 #include "kernels/comm/run_ranks.h"
 #include "libcore/base/format.h"
+#include "tools/common/one_voice.h"
 #include "tools/nemo-bench/comm/collective.h"
 #include "tools/nemo-bench/measure/machine.h"
 
@@ -100,13 +101,8 @@ Result<bool> MeasureAll(const CollectivesOptions& options, const Console& consol
   const Status status = world->size() < 2
                             ? InvalidArgument("one process has nobody to talk to: mpirun -n 2")
                             : MeasureWorld(options, *world, "MPI", console, report);
-  if (!status.ok()) world->Abort(Format("rank {}: {}", world->rank(), status.message()));
-  if (world->rank() == 0) {
-    NEMO_RETURN_IF_ERROR(status);
-    return true;
-  }
-  if (!status.ok()) return Status(status.code(), "");
-  return false;
+  NEMO_RETURN_IF_ERROR(EndWorld(*world, status));
+  return world->rank() == 0;
 }
 
 Result<bool> Run(const CollectivesOptions& options, const Console& console) {

@@ -12,6 +12,7 @@
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
 #include "libcore/runtime/engine.h"
+#include "tools/common/one_voice.h"
 #include "tools/common/shard_report.h"
 #include "tools/common/source.h"
 #include "tools/nemo-bench/engine/engine_bench.h"
@@ -257,10 +258,7 @@ Status RunRanksOf(Session& session, const Console& console) {
     NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld());
     session.bench.processes = true;
     session.threads = console.threads();
-    const Status status = RunRank(session, *world, console);
-    if (!status.ok()) world->Abort(Format("rank {}: {}", world->rank(), status.message()));
-    // One voice is enough.
-    return status.ok() || world->rank() == 0 ? status : Status(status.code(), "");
+    return EndWorld(*world, RunRank(session, *world, console));
   }
   session.threads = std::max(1, console.threads() / num_ranks);
   const auto body = [&](Communicator& world) { return RunRank(session, world, console); };

@@ -8,6 +8,7 @@
 #include "kernels/comm/run_ranks.h"
 #include "kernels/comm/thread_comm.h"
 #include "libcore/base/format.h"
+#include "tools/common/one_voice.h"
 #include "tools/nemo-generate/answers.h"
 #include "tools/nemo-generate/rank.h"
 #include "tools/nemo-generate/work.h"
@@ -85,14 +86,9 @@ Status RunJob(const GenerateJob& job, const Console& console) {
     return RunThreads(std::move(session), console);
   }
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld());
-  Status status = CheckWorld(*world, job);
-  if (status.ok()) {
-    status = RunProcess(job, *world, console);
-    if (status.ok()) return status;
-    // The others may be in the middle of a conversation; the world's size was wrong for all alike.
-    world->Abort(Format("rank {}: {}", world->rank(), status.message()));
-  }
-  return world->rank() == 0 ? status : Status(status.code(), "");
+  // The world's size is wrong for all alike.
+  if (const Status status = CheckWorld(*world, job); !status.ok()) return OneVoice(*world, status);
+  return EndWorld(*world, RunProcess(job, *world, console));
 }
 
 }  // namespace nemo
