@@ -30,9 +30,18 @@ struct GenerateOptions {
   bool prefix_cache = true;   ///< SchedulerOptions; the answers are the same with and without
 };
 
-/// A token was chosen for request `id`; `text` is what of its text is complete. Called on each rank
-/// that gives one, in the thread of Step.
-using TokenCallback = std::function<void(int64_t id, int32_t token_id, std::string_view text)>;
+/// A token was chosen for request `id`.
+struct TokenEvent {
+  int64_t id = 0;
+  int32_t token_id = 0;
+  std::string_view text;  ///< what has become complete of the generated text
+  /// Of the token, and of the likeliest in its place; 0 and empty unless asked for.
+  double logprob = 0;
+  std::span<const TokenLogprob> top_logprobs;
+};
+
+/// Called on each rank that gives one, in the thread of Step; the event lives as long as the call.
+using TokenCallback = std::function<void(const TokenEvent&)>;
 
 /// Requests of different lengths and kinds side by side. Ranks must make the same calls in the same
 /// order. Not thread-safe; refers to engine and tokenizer.

@@ -15,13 +15,29 @@ struct GenerateRequest {
   int64_t min_tokens_to_generate = 0;  ///< before these, eos is not chosen; end strings still end
   SamplingParams sampling;
   std::vector<std::string> end_strings;  ///< eos always ends
+  /// Generation ends when the generated text (not the prompt's) contains one of them.
+  std::vector<std::string> stop_strings;
   uint32_t draw_index = 0;               ///< separates the random draws of requests with one seed
   bool logprobs = false;
   int64_t logprobs_begin = 0;  ///< the first position whose row is wanted: scoring skips a context
+  int64_t top_logprobs = 0;    ///< with logprobs: so many of the likeliest tokens of each row
   bool full_logprobs = false;  ///< with logprobs: whole rows, known to rank 0 only
 };
 
-enum class FinishReason { kLength, kEnd };
+/// The most that GenerateRequest::top_logprobs may say.
+inline constexpr int64_t kMaxTopLogprobs = 20;
+
+struct TokenLogprob {
+  int32_t token_id = -1;
+  double logprob = 0;
+  bool operator==(const TokenLogprob&) const = default;
+};
+
+enum class FinishReason {
+  kLength,
+  kEnd,   ///< eos or an end string
+  kStop,  ///< a stop string
+};
 
 struct GenerateResult {
   std::vector<int32_t> token_ids;  ///< prompt and generation
@@ -34,6 +50,8 @@ struct GenerateResult {
   /// over the real vocabulary, from untouched logits, up to the token before the last.
   std::vector<double> logprob;
   std::vector<int32_t> argmax;  ///< the most likely token there, parallel to logprob
+  /// Parallel to logprob: falling, the lower id first where equal, the same numbers as in logprob.
+  std::vector<std::vector<TokenLogprob>> top_logprobs;
   std::vector<std::vector<float>> full_logprob;  ///< rank 0 only
   FinishReason finish_reason = FinishReason::kLength;
   double first_token_ms = 0;  ///< from Add to the first generated token; 0 without one
