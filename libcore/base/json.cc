@@ -1,8 +1,12 @@
 #include "libcore/base/json.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -119,6 +123,26 @@ Result<Value> ParseJson(std::string_view text) {
 
 std::string ToJson(const Value& value, int indent) {
   return FromValue(value).dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string ToAsciiJson(const Value& value) {
+  return FromValue(value).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+void AppendJsonNumber(double number, std::string* out) {
+  if (!std::isfinite(number)) {
+    out->append("null");
+    return;
+  }
+  const double size = std::abs(number);
+  const bool fixed = size == 0 || (size >= 1e-4 && size < 1e16);
+  char digits[40];  // 17 of them, a sign, a point, and three zeros in front or an exponent
+  const auto [end, error] =
+      std::to_chars(digits, std::end(digits), number,
+                    fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  NEMO_CHECK(error == std::errc());
+  out->append(digits, end);
+  if (fixed && std::find(digits, end, '.') == end) out->append(".0");
 }
 
 }  // namespace nemo

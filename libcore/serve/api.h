@@ -21,6 +21,8 @@ struct ApiContext {
   /// PUT /generate answers a bad field with 400 and {"message"}, not with 200 and the text alone;
   /// unknown fields and other models' names are refused.
   bool strict = false;
+  /// Only what NeMo's server has, and as that has it: no page, no models, its own completions.
+  bool nemo_only = false;
 };
 
 /// An HTTP request as its API sees it.

@@ -37,9 +37,7 @@ class Exchange {
 
   /// Bytes to send now, none if empty. `event.id` means nothing here.
   virtual std::string OnToken(int64_t /*index*/, const TokenEvent& /*event*/) { return ""; }
-  virtual std::string OnFinished(int64_t /*index*/, const GenerateResult& /*result*/) {
-    return "";
-  }
+  virtual std::string OnFinished(int64_t /*index*/, const GenerateResult& /*result*/) { return ""; }
   /// All are finished.
   virtual std::string End() { return ""; }
 

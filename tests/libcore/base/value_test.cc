@@ -26,6 +26,40 @@ TEST(Json, RefusesWhatIsNotOneDocument) {
   EXPECT_EQ(ParseJson(std::string(100000, '[')).error().code(), StatusCode::kCorruption);
 }
 
+TEST(Json, IsSpelledInAsciiAsPythonDoes) {
+  Value value;
+  value.Set("k", Value::Array{"a\"\\/\n\x11\x7f", "\u00e9\u65e5\U0001f600", 1.0, 1e-05, -0.5, 1,
+                              true, Value()});
+  // json.dumps(..., separators=(",", ":")) of Python 3.11
+  EXPECT_EQ(ToAsciiJson(value),
+            "{\"k\":[\"a\\\"\\\\/"
+            "\\n\\u0011\\u007f\",\"\\u00e9\\u65e5\\ud83d\\ude00\",1.0,1e-05,-0.5,1,true,"
+            "null]}");
+}
+
+TEST(Json, NumbersAreSpelledAsPythonDoes) {
+  const std::pair<double, const char*> cases[] = {
+      {0, "0.0"},
+      {-0.0, "-0.0"},
+      {1, "1.0"},
+      {-0.5, "-0.5"},
+      {0.1, "0.1"},
+      {0.0001, "0.0001"},
+      {0.00001, "1e-05"},
+      {1.5e-7, "1.5e-07"},
+      {1e15, "1000000000000000.0"},
+      {1e16, "1e+16"},
+      {123456789.25, "123456789.25"},
+      {static_cast<double>(-2.3456789f), "-2.3456788063049316"},
+      {1e300, "1e+300"},
+      {-1.0 / 0.0, "null"}};
+  for (const auto& [number, spelling] : cases) {
+    std::string text;
+    AppendJsonNumber(number, &text);
+    EXPECT_EQ(text, spelling);
+  }
+}
+
 TEST(Json, TypedMembersSayWhatIsWrong) {
   const Value value = *ParseJson(R"({"n": "many", "list": [1, "x"]})");
   EXPECT_EQ(value.GetInt("n").error().message(), "'n' is 'many', expected an integer");
