@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <iterator>
 
+#include "libcore/base/format.h"
 #include "libcore/serve/flask_answers.h"
 #include "libcore/serve/nemo_api.h"
 #include "libcore/serve/nemo_completions.h"
+#include "libcore/serve/openai_chat.h"
+#include "libcore/serve/openai_completions.h"
+#include "libcore/serve/openai_error.h"
+#include "libcore/serve/tokenizer_api.h"
 
 namespace nemo {
 namespace {
@@ -30,6 +35,22 @@ constexpr Route kNemoOnlyRoutes[] = {
     {"PUT", "/v1/completions", NemoInternalError},
 };
 
+/// A slash at the end is NeMo 2's spelling.
+constexpr Route kOpenAiRoutes[] = {
+    {"POST", "/v1/completions", OpenCompletions},
+    {"POST", "/v1/completions/", OpenCompletions},
+    {"POST", "/v1/chat/completions", OpenChat},
+    {"POST", "/v1/chat/completions/", OpenChat},
+    {"GET", "/v1/models", OpenModels},
+    {"GET", "/v1/models/", OpenModels},
+    {"GET", "/v1/health", OpenHealth},
+    {"GET", "/tokenizer_info", OpenTokenizerInfo},
+    {"POST", "/tokenize", OpenTokenize},
+    {"POST", "/detokenize", OpenDetokenize},
+};
+
+constexpr std::string_view kModelPrefix = "/v1/models/";
+
 template <typename Routes>
 const Route* FindRoute(const Routes& routes, std::string_view method, std::string_view path) {
   const auto it = std::find_if(std::begin(routes), std::end(routes), [&](const Route& route) {
@@ -38,17 +59,45 @@ const Route* FindRoute(const Routes& routes, std::string_view method, std::strin
   return it == std::end(routes) ? nullptr : &*it;
 }
 
+/// Which API's form an answer has where there is no route.
+bool IsOpenAiPath(std::string_view path) {
+  return path.starts_with("/v1/") ||
+         std::any_of(std::begin(kOpenAiRoutes), std::end(kOpenAiRoutes),
+                     [&](const Route& route) { return route.path == path; });
+}
+
+Opening OpenAiCall(const ApiContext& context, const ApiCall& call, std::string_view method) {
+  if (const Route* route = FindRoute(kOpenAiRoutes, method, call.path)) {
+    return route->open(context, call);
+  }
+  if (method == "GET" && call.path.starts_with(kModelPrefix)) return OpenModel(context, call);
+  const auto other = std::find_if(std::begin(kOpenAiRoutes), std::end(kOpenAiRoutes),
+                                  [&](const Route& route) { return route.path == call.path; });
+  if (other == std::end(kOpenAiRoutes)) {
+    return OpenAiError(404, Format("Invalid URL ({} {})", call.method, call.path));
+  }
+  return OpenAiError(405,
+                     Format("{} does not take {}; use {}", call.path, call.method, other->method));
+}
+
 }  // namespace
 
 Opening OpenCall(const ApiContext& context, const ApiCall& call) {
   const std::string_view method = call.method == "HEAD" ? "GET" : call.method;
-  const Route* route = FindRoute(kNemoRoutes, method, call.path);
-  if (route == nullptr && context.nemo_only) route = FindRoute(kNemoOnlyRoutes, method, call.path);
+  if (const Route* route = FindRoute(kNemoRoutes, method, call.path)) {
+    return route->open(context, call);
+  }
+  if (!context.nemo_only) {
+    return IsOpenAiPath(call.path) ? OpenAiCall(context, call, method)
+                                   : FlaskNoRoute(method, call.path);
+  }
+  const Route* route = FindRoute(kNemoOnlyRoutes, method, call.path);
   return route != nullptr ? route->open(context, call) : FlaskNoRoute(method, call.path);
 }
 
-Reply RefuseCall(const ApiCall&, int http_status, const std::string& message) {
-  return FlaskMessage(http_status, message);
+Reply RefuseCall(const ApiCall& call, int http_status, const std::string& message) {
+  return IsOpenAiPath(call.path) ? OpenAiError(http_status, message)
+                                 : FlaskMessage(http_status, message);
 }
 
 }  // namespace nemo

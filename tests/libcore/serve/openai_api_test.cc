@@ -1,0 +1,562 @@
+// The OpenAI routes: forms, refusals, and the requests that real clients were seen to send.
+#include <map>
+#include <random>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "libcore/base/format.h"
+#include "libcore/base/json.h"
+#include "libcore/serve/openai_completions.h"
+#include "libcore/serve/token_text.h"
+#include "tests/libcore/serve/api_calls.h"
+#include "tests/libcore/serve/stand_in_model.h"
+
+namespace nemo {
+namespace {
+
+using testing::ExchangeOf;
+using testing::ReplyOf;
+using testing::StandInModel;
+
+class OpenAi : public ::testing::Test {
+ protected:
+  /// The answer to a call whose every choice "generates" `text`.
+  Value Answer(std::string_view path, const std::string& body, std::string_view text) {
+    const Opening opening = api_.Call("POST", path, body);
+    Exchange* exchange = ExchangeOf(opening);
+    if (exchange == nullptr) {
+      ADD_FAILURE() << ReplyOf(opening).body;
+      return {};
+    }
+    std::vector<GenerateResult> results;
+    for (const GenerateRequest& request : exchange->requests()) {
+      results.push_back(model_.Run(request, *api_.tokenizer().Encode(text)));
+    }
+    const Reply reply = exchange->Answer(std::move(results));
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(reply.content_type, "application/json");
+    return *ParseJson(reply.body);
+  }
+
+  /// The events of a streamed answer, without the last, which is checked to be [DONE].
+  std::vector<Value> Stream(std::string_view path, const std::string& body,
+                            std::vector<int32_t> ids) {
+    const Opening opening = api_.Call("POST", path, body);
+    Exchange* exchange = ExchangeOf(opening);
+    if (exchange == nullptr) {
+      ADD_FAILURE() << ReplyOf(opening).body;
+      return {};
+    }
+    EXPECT_TRUE(exchange->streams());
+    std::string sent;
+    for (int64_t i = 0; i < std::ssize(exchange->requests()); ++i) {
+      sent += model_.Stream(exchange, i, model_.Run(exchange->requests()[i], ids));
+    }
+    return EventsOf(sent + exchange->End());
+  }
+
+  static std::vector<Value> EventsOf(std::string sent) {
+    std::vector<Value> events;
+    for (size_t end = 0; (end = sent.find("\n\n")) != std::string::npos; sent.erase(0, end + 2)) {
+      EXPECT_TRUE(sent.starts_with("data: ")) << sent;
+      const std::string data = sent.substr(6, end - 6);
+      if (data == "[DONE]") continue;
+      events.push_back(*ParseJson(data));
+    }
+    EXPECT_EQ(sent, "");
+    return events;
+  }
+
+  static const Value& At(const Value& value, std::string_view key) {
+    const Value* found = value.Find(key);
+    EXPECT_NE(found, nullptr) << key << " in " << ToJson(value);
+    static const Value kNone;
+    return found == nullptr ? kNone : *found;
+  }
+  static const Value& ChoiceOf(const Value& answer, size_t i = 0) {
+    return At(answer, "choices").as_array().at(i);
+  }
+
+  void ExpectRefused(std::string_view path, const std::string& body, std::string_view param,
+                     int status = 400) {
+    const Reply reply = ReplyOf(api_.Call("POST", path, body));
+    EXPECT_EQ(reply.status, status) << body << reply.body;
+    if (reply.status != status) return;
+    const Value error = At(*ParseJson(reply.body), "error");
+    EXPECT_EQ(At(error, "type").as_string(), "invalid_request_error");
+    EXPECT_FALSE(At(error, "message").as_string().empty());
+    EXPECT_EQ(At(error, "param"), param.empty() ? Value() : Value(param)) << body << reply.body;
+  }
+
+  testing::ApiUnderTest api_;
+  StandInModel model_{api_.tokenizer()};
+};
+
+TEST_F(OpenAi, CompletionHasEveryKeyThatClientsRead) {
+  const Value answer = Answer("/v1/completions", R"({"model":"m","prompt":"Hello","max_tokens":3})",
+                              " one two three");
+  EXPECT_TRUE(At(answer, "id").as_string().starts_with("cmpl-"));
+  EXPECT_EQ(At(answer, "object").as_string(), "text_completion");
+  EXPECT_GT(At(answer, "created").as_int(), 0);
+  EXPECT_EQ(At(answer, "model").as_string(), "demo");
+  const Value& choice = ChoiceOf(answer);
+  EXPECT_EQ(At(choice, "index").as_int(), 0);
+  EXPECT_TRUE(At(choice, "logprobs").is_null());
+  EXPECT_EQ(At(choice, "finish_reason").as_string(), "length");
+  const int64_t num_prompt = std::ssize(*api_.tokenizer().Encode("Hello"));
+  EXPECT_EQ(At(answer, "usage"),
+            *ParseJson(Format(R"({{"prompt_tokens":{},"completion_tokens":3,"total_tokens":{}}})",
+                              num_prompt, num_prompt + 3)));
+}
+
+TEST_F(OpenAi, PromptsMayBeTextsOrIdsOneOrMany) {
+  const std::pair<const char*, size_t> cases[] = {{R"("Hello")", 1},
+                                                  {R"(["a","b c","d"])", 3},
+                                                  {R"([5,6,7])", 1},
+                                                  {R"([[5],[6,7],[8,9,10]])", 3}};
+  for (const auto& [prompt, count] : cases) {
+    const Value answer =
+        Answer("/v1/completions", Format(R"({{"prompt":{},"max_tokens":1,"n":2}})", prompt), " x");
+    const auto& choices = At(answer, "choices").as_array();
+    ASSERT_EQ(choices.size(), 2 * count);
+    for (size_t i = 0; i < choices.size(); ++i) {
+      EXPECT_EQ(At(choices[i], "index").as_int(), static_cast<int64_t>(i));
+    }
+  }
+  const Opening opening = api_.Call("POST", "/v1/completions", R"({"prompt":[[5],[6,7]]})");
+  EXPECT_EQ(ExchangeOf(opening)->requests()[1].prompt_ids, (std::vector<int32_t>{6, 7}));
+}
+
+/// What lm_eval 0.4.13's parse_logprobs takes from an answer.
+TEST_F(OpenAi, EchoedLogprobsAreWhatLmEvalReads) {
+  const Value answer = Answer("/v1/completions",
+                              R"({"model":"m","prompt":[[10,11,12,13],[20,21]],"temperature":0,)"
+                              R"("max_tokens":1,"logprobs":1,"seed":1234,"echo":true})",
+                              " x");
+  for (const size_t i : {0, 1}) {
+    const size_t num_prompt = i == 0 ? 4 : 2;
+    const Value& logprobs = At(ChoiceOf(answer, i), "logprobs");
+    const auto& of_tokens = At(logprobs, "token_logprobs").as_array();
+    const auto& top = At(logprobs, "top_logprobs").as_array();
+    ASSERT_EQ(of_tokens.size(), num_prompt + 1);
+    ASSERT_EQ(top.size(), num_prompt + 1);
+    EXPECT_EQ(At(logprobs, "tokens").as_array().size(), num_prompt + 1);
+    EXPECT_EQ(At(logprobs, "text_offset").as_array().size(), num_prompt + 1);
+    EXPECT_TRUE(of_tokens[0].is_null() && top[0].is_null());
+    for (size_t k = 1; k < of_tokens.size(); ++k) {
+      const double own = of_tokens[k].as_double();
+      EXPECT_EQ(own, StandInModel::LogprobAt(static_cast<int64_t>(k) - 1));
+      double largest = -1e9;
+      for (const auto& [piece, number] : top[k].as_object()) {
+        largest = std::max(largest, number.as_double());
+      }
+      EXPECT_EQ(own == largest, (k - 1) % 2 == 0) << k;  // exactly, in floating point
+    }
+  }
+}
+
+TEST_F(OpenAi, EchoOfAPromptAloneNeedsNoToken) {
+  const Value answer = Answer(
+      "/v1/completions", R"({"prompt":"Hello you","max_tokens":0,"logprobs":2,"echo":true})", " x");
+  const Value& choice = ChoiceOf(answer);
+  EXPECT_EQ(At(choice, "text").as_string(), "Hello you");
+  EXPECT_EQ(At(At(choice, "logprobs"), "tokens").as_array().size(),
+            api_.tokenizer().Encode("Hello you")->size());
+  EXPECT_EQ(At(At(answer, "usage"), "completion_tokens").as_int(), 0);
+}
+
+TEST_F(OpenAi, OffsetsCountCharacters) {
+  const Value answer =
+      Answer("/v1/completions",
+             R"({"prompt":"caf\u00e9 \u65e5","max_tokens":40,"logprobs":0,"echo":true})",
+             " \u00e9\u00e8 z");
+  const Value& choice = ChoiceOf(answer);
+  const std::string& text = At(choice, "text").as_string();
+  const Value& logprobs = At(choice, "logprobs");
+  const auto& tokens = At(logprobs, "tokens").as_array();
+  const auto& offsets = At(logprobs, "text_offset").as_array();
+  std::vector<std::string> characters;
+  for (const char c : text) {
+    if ((static_cast<unsigned char>(c) & 0xc0) == 0x80) {
+      characters.back() += c;
+    } else {
+      characters.emplace_back(1, c);
+    }
+  }
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].as_string().starts_with("bytes:")) continue;
+    std::string rest;
+    for (size_t k = static_cast<size_t>(offsets[i].as_int()); k < characters.size(); ++k) {
+      rest += characters[k];
+    }
+    EXPECT_TRUE(rest.starts_with(tokens[i].as_string())) << i << tokens[i].as_string() << rest;
+  }
+}
+
+TEST_F(OpenAi, StopTextIsCutFromTheAnswer) {
+  const Value answer = Answer("/v1/completions",
+                              R"({"prompt":"Q","max_tokens":50,"stop":["\n\n","Q:"],"logprobs":1})",
+                              " one two\n\nthree");
+  const Value& choice = ChoiceOf(answer);
+  EXPECT_EQ(At(choice, "text").as_string(), " one two");
+  EXPECT_EQ(At(choice, "finish_reason").as_string(), "stop");
+  std::string tokens;
+  for (const Value& token : At(At(choice, "logprobs"), "tokens").as_array()) {
+    tokens += token.as_string();
+  }
+  EXPECT_EQ(tokens, " one two");
+}
+
+TEST_F(OpenAi, AStreamSaysWhatTheWholeAnswerSays) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<int32_t> ids(1 + random() % 30);
+    for (int32_t& id : ids) id = static_cast<int32_t>(random() % 600);  // many bytes among them
+    const std::string fields =
+        Format(R"("prompt":"Hi","max_tokens":{},"stop":["e","\u00e9a"],"logprobs":1,"n":2)",
+               1 + random() % 30);
+    const Opening opening = api_.Call("POST", "/v1/completions", "{" + fields + "}");
+    Exchange* exchange = ExchangeOf(opening);
+    ASSERT_NE(exchange, nullptr) << ReplyOf(opening).body;
+    std::vector<GenerateResult> results;
+    for (const auto& request : exchange->requests()) results.push_back(model_.Run(request, ids));
+    const Value whole = *ParseJson(exchange->Answer(std::move(results)).body);
+    std::map<int64_t, std::string> text, reason;
+    std::map<int64_t, Value::Array> tokens, offsets;
+    for (const Value& event : Stream("/v1/completions", "{\"stream\":true," + fields + "}", ids)) {
+      const Value& choice = ChoiceOf(event);
+      const int64_t index = At(choice, "index").as_int();
+      text[index] += At(choice, "text").as_string();
+      EXPECT_FALSE(reason.count(index) != 0) << "nothing comes after the reason";
+      const Value& finish = At(choice, "finish_reason");
+      if (finish.is_string()) reason[index] = finish.as_string();
+      for (const Value& t : At(At(choice, "logprobs"), "tokens").as_array()) {
+        tokens[index].push_back(t);
+      }
+      for (const Value& t : At(At(choice, "logprobs"), "text_offset").as_array()) {
+        offsets[index].push_back(t);
+      }
+    }
+    for (const int64_t i : {0, 1}) {
+      const Value& choice = ChoiceOf(whole, i);
+      EXPECT_EQ(text[i], At(choice, "text").as_string());
+      EXPECT_EQ(reason[i], At(choice, "finish_reason").as_string());
+      EXPECT_EQ(Value(tokens[i]), At(At(choice, "logprobs"), "tokens"));
+      EXPECT_EQ(Value(offsets[i]), At(At(choice, "logprobs"), "text_offset"));
+    }
+  }
+}
+
+TEST_F(OpenAi, StreamedPiecesAreWholeCharacters) {
+  const std::string text = " \u65e5\u672c\u8a9e \U0001f600!";
+  const auto events = Stream("/v1/completions", R"({"prompt":"a","max_tokens":90,"stream":true})",
+                             *api_.tokenizer().Encode(text));
+  std::string all;
+  for (const Value& event : events) {
+    const std::string& piece = At(ChoiceOf(event), "text").as_string();
+    EXPECT_EQ(piece.find("\ufffd"), std::string::npos);
+    all += piece;
+  }
+  EXPECT_EQ(all, text);
+  EXPECT_EQ(events.front().Find("usage"), nullptr);
+}
+
+TEST_F(OpenAi, UsageComesLastInAStreamThatAskedForIt) {
+  const auto events = Stream("/v1/completions",
+                             R"({"prompt":["a","b"],"max_tokens":2,"stream":true,"echo":true,)"
+                             R"("stream_options":{"include_usage":true}})",
+                             {300, 301, 302});
+  ASSERT_GE(events.size(), 3u);
+  EXPECT_EQ(At(ChoiceOf(events[0]), "text").as_string().substr(0, 1), "a");
+  EXPECT_TRUE(At(events[0], "usage").is_null());
+  EXPECT_TRUE(At(events.back(), "choices").as_array().empty());
+  EXPECT_EQ(At(At(events.back(), "usage"), "completion_tokens").as_int(), 4);
+}
+
+TEST_F(OpenAi, FieldsThatWouldChangeTheAnswerAreRefused) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("best_of":2)", "best_of"},
+      {R"("suffix":"x")", "suffix"},
+      {R"("logit_bias":{"5":1})", "logit_bias"},
+      {R"("frequency_penalty":0.5)", "frequency_penalty"},
+      {R"("presence_penalty":-1)", "presence_penalty"},
+      {R"("min_p":0.1)", "min_p"},
+      {R"("temperature":-1)", "temperature"},
+      {R"("temperature":true)", "temperature"},
+      {R"("top_p":1.5)", "top_p"},
+      {R"("max_tokens":-1)", "max_tokens"},
+      {R"("max_tokens":0)", "max_tokens"},
+      {R"("max_tokens":1.5)", "max_tokens"},
+      {R"("max_tokens":"3")", "max_tokens"},
+      {R"("n":0)", "n"},
+      {R"("n":129)", "n"},
+      {R"("logprobs":21)", "logprobs"},
+      {R"("stop":"")", "stop"},
+      {R"("stop":[1])", "stop"},
+      {R"("echo":1)", "echo"},
+      {R"("stream":"yes")", "stream"},
+      {R"("stream_options":{})", "stream_options"},
+      {R"("seed":"x")", "seed"},
+      {R"("model":1)", "model"},
+      {R"("max_tokens":5000)", ""},
+      {R"("stream":true,"echo":true,"logprobs":1)", "stream"},
+  };
+  for (const auto& [field, param] : cases) {
+    ExpectRefused("/v1/completions", Format(R"({{"prompt":"a",{}}})", field), param);
+  }
+  for (const char* prompt : {"null", "5", "[]", "[[]]", "[true]", R"(["a",1])", R"([1,"a"])",
+                             "[[1],\"a\"]", "[-1]", "[2048]", "[[1.5]]", "{}"}) {
+    ExpectRefused("/v1/completions", Format(R"({{"prompt":{}}})", prompt), "prompt");
+  }
+  for (const char* body : {"", "{", "[]", "5", "{\"prompt\":\"\xff\"}"}) {
+    ExpectRefused("/v1/completions", body, "");
+  }
+  EXPECT_EQ(ReplyOf(api_.Call("POST", "/v1/completions", "{}", "text/plain")).status, 415);
+}
+
+TEST_F(OpenAi, FieldsThatAskForNothingAreAccepted) {
+  EXPECT_NE(ExchangeOf(api_.Call("POST", "/v1/completions",
+                                 R"({"prompt":"a","best_of":1,"n":1,"suffix":null,"logit_bias":{},)"
+                                 R"("frequency_penalty":0.0,"presence_penalty":0,"user":"u",)"
+                                 R"("logprobs":null,"stream":false,"top_k":-1,"stop":null})")),
+            nullptr);
+}
+
+TEST_F(OpenAi, SamplingIsAsTheClientSays) {
+  const auto request = [&](const char* fields) {
+    const Opening opening =
+        api_.Call("POST", "/v1/completions", Format(R"({{"prompt":"a",{}}})", fields));
+    return ExchangeOf(opening)->requests().back();
+  };
+  EXPECT_TRUE(request(R"("temperature":0)").sampling.greedy);
+  const GenerateRequest r = request(
+      R"("temperature":0.5,"top_p":0.25,"top_k":7,"seed":-3,"n":3,"min_tokens":2,"stop":"x")");
+  EXPECT_FALSE(r.sampling.greedy);
+  EXPECT_EQ(r.sampling.temperature, 0.5);
+  EXPECT_EQ(r.sampling.top_p, 0.25);
+  EXPECT_EQ(r.sampling.top_k, 7);
+  EXPECT_EQ(r.sampling.seed, static_cast<uint64_t>(-3));
+  EXPECT_EQ(r.draw_index, 2u);
+  EXPECT_EQ(r.tokens_to_generate, 16);
+  EXPECT_EQ(r.min_tokens_to_generate, 2);
+  EXPECT_EQ(r.stop_strings, std::vector<std::string>{"x"});
+  EXPECT_FALSE(r.logprobs);
+  EXPECT_NE(request(R"("n":1)").sampling.seed, request(R"("n":1)").sampling.seed);
+}
+
+TEST_F(OpenAi, WithASeedAPromptOfAListDrawsAsItWouldAlone) {
+  const Opening opening =
+      api_.Call("POST", "/v1/completions", R"({"prompt":["a","b"],"n":2,"seed":5})");
+  std::vector<uint32_t> draws;
+  for (const auto& request : ExchangeOf(opening)->requests()) draws.push_back(request.draw_index);
+  EXPECT_EQ(draws, (std::vector<uint32_t>{0, 1, 0, 1}));
+}
+
+TEST_F(OpenAi, TurnsAreThoseOfTheModelCard) {
+  const Opening opening = api_.Call(
+      "POST", "/v1/chat/completions",
+      R"({"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},)"
+      R"({"role":"assistant","content":"Hello."},)"
+      R"({"role":"user","content":[{"type":"text","text":"Why"},{"type":"text","text":"?"}]}]})");
+  ASSERT_NE(ExchangeOf(opening), nullptr) << ReplyOf(opening).body;
+  const GenerateRequest& request = ExchangeOf(opening)->requests()[0];
+  EXPECT_EQ(request.prompt_ids,
+            *api_.tokenizer().Encode("<extra_id_0>System\nBe brief.\n<extra_id_1>User\nHi\n"
+                                     "<extra_id_1>Assistant\nHello.\n<extra_id_1>User\nWhy?\n"
+                                     "<extra_id_1>Assistant\n"));
+  EXPECT_EQ(request.end_strings, std::vector<std::string>{"<extra_id_1>"});
+  EXPECT_EQ(request.tokens_to_generate,
+            api_.context.max_sequence_tokens - std::ssize(request.prompt_ids));
+  const Opening bare =
+      api_.Call("POST", "/v1/chat/completions", R"({"messages":[{"role":"user","content":"Hi"}]})");
+  EXPECT_EQ(ExchangeOf(bare)->requests()[0].prompt_ids,
+            *api_.tokenizer().Encode(
+                "<extra_id_0>System\n\n<extra_id_1>User\nHi\n<extra_id_1>Assistant\n"));
+}
+
+TEST_F(OpenAi, ChatAnswersEndBeforeTheNextTurn) {
+  const Value answer = Answer("/v1/chat/completions",
+                              R"({"messages":[{"role":"user","content":"Hi"}],"max_tokens":40,)"
+                              R"("logprobs":true,"top_logprobs":2})",
+                              "Hello.\n<extra_id_1>User\nMore");
+  EXPECT_EQ(At(answer, "object").as_string(), "chat.completion");
+  const Value& choice = ChoiceOf(answer);
+  EXPECT_EQ(At(choice, "message"),
+            *ParseJson(R"({"role":"assistant","content":"Hello.","refusal":null})"));
+  EXPECT_EQ(At(choice, "finish_reason").as_string(), "stop");
+  const auto& content = At(At(choice, "logprobs"), "content").as_array();
+  ASSERT_FALSE(content.empty());
+  std::string bytes;
+  for (const Value& token : content) {
+    EXPECT_EQ(At(token, "top_logprobs").as_array().size(), 2u);
+    for (const Value& byte : At(token, "bytes").as_array()) {
+      bytes += static_cast<char>(byte.as_int());
+    }
+  }
+  EXPECT_EQ(bytes, "Hello.");
+}
+
+TEST_F(OpenAi, ChatStreamsDeltas) {
+  const auto events = Stream("/v1/chat/completions",
+                             R"({"messages":[{"role":"user","content":"Hi"}],"stream":true,"n":2,)"
+                             R"("max_completion_tokens":40})",
+                             *api_.tokenizer().Encode("One two.\n<extra_id_1>"));
+  std::map<int64_t, std::string> content;
+  std::map<int64_t, int> roles;
+  for (const Value& event : events) {
+    EXPECT_EQ(At(event, "object").as_string(), "chat.completion.chunk");
+    const Value& choice = ChoiceOf(event);
+    const int64_t index = At(choice, "index").as_int();
+    const Value& delta = At(choice, "delta");
+    roles[index] += delta.Find("role") != nullptr;
+    if (const Value* text = delta.Find("content")) content[index] += text->as_string();
+  }
+  EXPECT_EQ(content[0], "One two.");
+  EXPECT_EQ(content[1], "One two.");
+  EXPECT_EQ(roles[0] + roles[1], 2);
+  EXPECT_EQ(At(ChoiceOf(events.back()), "finish_reason").as_string(), "stop");
+}
+
+TEST_F(OpenAi, ChatRefusesWhatItCannotDo) {
+  const std::string messages = R"("messages":[{"role":"user","content":"Hi"}])";
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("tools":[{"type":"function"}])", "tools"},
+      {R"("response_format":{"type":"json_object"})", "response_format"},
+      {R"("modalities":["audio"])", "modalities"},
+      {R"("top_logprobs":2)", "top_logprobs"},
+      {R"("logprobs":1)", "logprobs"},
+      {R"("max_completion_tokens":0)", "max_completion_tokens"},
+      {R"("tool_choice":"required")", "tool_choice"},
+      {R"("nonsense":1)", "nonsense"}};
+  for (const auto& [field, param] : cases) {
+    ExpectRefused("/v1/chat/completions", Format("{{{},{}}}", messages, field), param);
+  }
+  const std::pair<const char*, const char*> lists[] = {
+      {"[]", "messages"},
+      {"{}", "messages"},
+      {R"([{"role":"tool","content":"x"}])", "messages[0].role"},
+      {R"([{"content":"x"}])", "messages[0].role"},
+      {R"([5])", "messages[0].role"},
+      {R"([{"role":"user","content":5}])", "messages[0].content"},
+      {R"([{"role":"user","content":[{"type":"image_url"}]}])", "messages[0].content"},
+      {R"([{"role":"user","content":"a"},{"role":"system","content":"b"}])", "messages[1].role"}};
+  for (const auto& [list, param] : lists) {
+    ExpectRefused("/v1/chat/completions", Format(R"({{"messages":{}}})", list), param);
+  }
+  EXPECT_NE(ExchangeOf(api_.Call("POST", "/v1/chat/completions",
+                                 "{" + messages +
+                                     R"(,"response_format":{"type":"text"},"tools":[],)"
+                                     R"("tool_choice":"none","modalities":["text"]})")),
+            nullptr);
+}
+
+TEST_F(OpenAi, ModelsAreListed) {
+  const Value list = *ParseJson(ReplyOf(api_.Call("GET", "/v1/models", "")).body);
+  EXPECT_EQ(At(list, "object").as_string(), "list");
+  const Value& model = At(list, "data").as_array().at(0);
+  EXPECT_EQ(At(model, "id").as_string(), "demo");
+  EXPECT_EQ(At(model, "object").as_string(), "model");
+  EXPECT_EQ(At(model, "created").as_int(), 1700000000);
+  EXPECT_TRUE(At(model, "owned_by").is_string());
+  EXPECT_EQ(*ParseJson(ReplyOf(api_.Call("GET", "/v1/models/demo", "")).body), model);
+  EXPECT_EQ(ReplyOf(api_.Call("GET", "/v1/models/other", "")).status, 404);
+  EXPECT_EQ(ReplyOf(api_.Call("GET", "/v1/health", "")).body, "{\"status\":\"ok\"}\n");
+}
+
+TEST_F(OpenAi, TokenizerRoutesAreEnoughForARemoteTokenizer) {
+  const Value info = *ParseJson(ReplyOf(api_.Call("GET", "/tokenizer_info", "")).body);
+  for (const auto& [key, id] : {std::pair("eos_token", api_.tokenizer().eos_id()),
+                                std::pair("bos_token", api_.tokenizer().bos_id())}) {
+    const Reply reply = ReplyOf(api_.Call(
+        "POST", "/tokenize",
+        Format(R"({{"prompt":"{}","add_special_tokens":false}})", At(info, key).as_string())));
+    EXPECT_EQ(At(*ParseJson(reply.body), "tokens"), Value(Value::Array{int64_t{id}})) << key;
+  }
+  const std::string text = "To be, or not: caf\u00e9 \u65e5";
+  const Value tokens = *ParseJson(
+      ReplyOf(api_.Call("POST", "/tokenize", Format(R"({{"prompt":"{}"}})", text))).body);
+  EXPECT_EQ(At(tokens, "count").as_int(), std::ssize(*api_.tokenizer().Encode(text)));
+  const Value back =
+      *ParseJson(ReplyOf(api_.Call("POST", "/detokenize",
+                                   Format(R"({{"tokens":{}}})", ToJson(At(tokens, "tokens")))))
+                     .body);
+  EXPECT_EQ(At(back, "prompt").as_string(), text);
+  ExpectRefused("/detokenize", R"({"tokens":[-1]})", "tokens");
+  ExpectRefused("/detokenize", R"({})", "tokens");
+  ExpectRefused("/tokenize", R"({"prompt":5})", "prompt");
+  ExpectRefused("/tokenize", R"({})", "messages");
+}
+
+TEST_F(OpenAi, SpecialTokensAreKnownAtTheBeginningOfATextOnly) {
+  const Tokenizer& t = api_.tokenizer();
+  const auto ids = EncodeWithSpecials(t, "<s>Hi </s>");
+  ASSERT_TRUE(ids);
+  EXPECT_EQ(ids->front(), t.bos_id());
+  EXPECT_EQ(std::count(ids->begin(), ids->end(), t.eos_id()), 0);
+}
+
+TEST_F(OpenAi, ErrorsHaveOpenAisForm) {
+  const auto code = [&](const Reply& reply) {
+    return At(At(*ParseJson(reply.body), "error"), "code");
+  };
+  const Reply lost = ReplyOf(api_.Call("GET", "/v1/nothing", ""));
+  EXPECT_EQ(lost.status, 404);
+  EXPECT_EQ(code(lost), Value("not_found"));
+  EXPECT_EQ(ReplyOf(api_.Call("GET", "/v1/completions", "")).status, 405);
+  const ApiCall call{"POST", "/v1/completions", "", ""};
+  EXPECT_EQ(code(RefuseCall(call, 401, "no key")), Value("invalid_api_key"));
+  EXPECT_EQ(code(RefuseCall(call, 429, "full")), Value("rate_limit_exceeded"));
+  EXPECT_EQ(RefuseCall({"PUT", "/generate", "", ""}, 429, "full").body,
+            "{\"message\": \"full\"}\n");
+  const Opening opening = api_.Call("POST", "/v1/completions", R"({"prompt":"a","stream":true})");
+  const auto events = EventsOf(ExchangeOf(opening)->FailureInStream(500, "a rank is gone"));
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(At(At(events[0], "error"), "type").as_string(), "server_error");
+}
+
+TEST_F(OpenAi, StrictWantsTheModelsName) {
+  api_.context.strict = true;
+  ExpectRefused("/v1/completions", R"({"prompt":"a","model":"m"})", "model");
+  EXPECT_NE(ExchangeOf(api_.Call("POST", "/v1/completions", R"({"prompt":"a","model":"demo"})")),
+            nullptr);
+}
+
+TEST_F(OpenAi, WhatRealClientsSentIsAnswered) {
+  const std::string path = testing::SharedPath("evaldata/oracle/http/client_requests.json");
+  if (path.empty()) {
+    GTEST_SKIP() << "the evaluation data is not beside the project (NEMO_SHARED)";
+  }
+  const Value recorded = *ParseJson(testing::ReadFileOrDie(path));
+  for (const Value& row : At(recorded, "requests").as_array()) {
+    SCOPED_TRACE(At(row, "case").as_string());
+    const Value& body = At(row, "body");
+    const std::string text = body.is_null() ? "" : ToJson(body);
+    const Opening opening =
+        api_.Call(At(row, "method").as_string(), At(row, "path").as_string(), text);
+    Exchange* exchange = ExchangeOf(opening);
+    if (exchange == nullptr) {
+      const bool probe = At(row, "path").as_string() == "/";  // any answer means "up"
+      EXPECT_EQ(ReplyOf(opening).status, probe ? 404 : 200) << ReplyOf(opening).body;
+      continue;
+    }
+    std::vector<GenerateResult> results;
+    for (const GenerateRequest& request : exchange->requests()) {
+      results.push_back(model_.Run(request, {400, 401}));
+    }
+    if (exchange->streams()) {
+      EXPECT_NE(model_.Stream(exchange, 0, results[0]).find("data: {"), std::string::npos);
+      continue;
+    }
+    const size_t count = results.size();
+    const Value answer = *ParseJson(exchange->Answer(std::move(results)).body);
+    if (At(row, "path").as_string() == "/generate") {
+      EXPECT_EQ(At(answer, "sentences").as_array().size(), count);
+    } else {
+      EXPECT_EQ(At(answer, "choices").as_array().size(), count);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nemo
