@@ -291,7 +291,7 @@ std::vector<LogitRequest> Engine::RequestsOf(const Batch& batch) const {
     for (int64_t i = 0; i < s.num_logit_rows; ++i) {
       requests.push_back({row_end - s.num_logit_rows + i, s.targets.empty() ? -1 : s.targets[i],
                           i >= s.num_logit_rows - s.num_whole_rows,
-                          s.draw && i + 1 == s.num_logit_rows ? &*s.draw : nullptr});
+                          s.draw && i + 1 == s.num_logit_rows ? &*s.draw : nullptr, s.num_top});
     }
   }
   return requests;

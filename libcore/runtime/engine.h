@@ -39,6 +39,7 @@ struct SequenceStep {
   int64_t num_logit_rows = 0;    ///< the last this many tokens want logits
   std::vector<int32_t> targets;  ///< per such row a token whose logit is wanted, -1: none; or empty
   int64_t num_whole_rows = 0;    ///< the last this many of the rows want all logits
+  int64_t num_top = 0;           ///< of the largest logits, for each row
   std::optional<TokenDraw> draw;  ///< for the last row: LogitRow::token_id is wanted
 };
 

@@ -1,6 +1,7 @@
 #include "libcore/runtime/generator.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "libcore/base/format.h"
@@ -21,6 +22,7 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 Generator::Sequence::Sequence(GenerateRequest r, EndCondition e, const Tokenizer& tokenizer)
     : request(std::move(r)),
       end(std::move(e)),
+      stop(request.stop_strings),
       stream(tokenizer),
       ids(request.prompt_ids),
       added(std::chrono::steady_clock::now()) {
@@ -54,45 +56,27 @@ Generator::~Generator() {
   for (const auto& [id, sequence] : sequences_) scheduler_.Finish(id);
 }
 
-Status Generator::CheckRequest(const GenerateRequest& request) const {
-  NEMO_RETURN_IF_ERROR(CheckSampling(request.sampling));
-  const int64_t num_prompt = std::ssize(request.prompt_ids);
-  const int64_t limit = engine_.options().max_sequence_tokens;
-  if (num_prompt == 0) return InvalidArgument("the prompt has no tokens");
-  if (request.tokens_to_generate < 0 || request.min_tokens_to_generate < 0 ||
-      request.logprobs_begin < 0) {
-    return InvalidArgument(
-        Format("tokens to generate {}, at least {}, log-probabilities from {}: none may be "
-               "negative",
-               request.tokens_to_generate, request.min_tokens_to_generate, request.logprobs_begin));
-  }
-  if (num_prompt > limit || request.tokens_to_generate > limit - num_prompt) {
-    return InvalidArgument(
-        Format("a prompt of {} tokens and {} to generate do not fit the context of {} tokens; "
-               "shorten the prompt or generate fewer",
-               num_prompt, request.tokens_to_generate, limit));
-  }
-  for (const int32_t id : request.prompt_ids) {
-    if (id < 0 || id >= engine_.config().vocab_size) {
-      return InvalidArgument(
-          Format("token id {} is outside the vocabulary of {}", id, engine_.config().vocab_size));
-    }
-  }
-  return OkStatus();
+RequestLimits Generator::limits() const {
+  return {engine_.options().max_sequence_tokens, engine_.config().vocab_size,
+          engine_.kv().book().num_pages()};
+}
+
+GeneratorLoad Generator::load() const {
+  const PageBook& book = engine_.kv().book();
+  return {scheduler_.num_running(), scheduler_.num_waiting(), book.num_pages() - book.free_pages(),
+          book.num_pages()};
 }
 
 Result<int64_t> Generator::Add(GenerateRequest request) {
-  NEMO_RETURN_IF_ERROR(CheckRequest(request));
+  NEMO_RETURN_IF_ERROR(CheckRequest(request, limits()));
   NEMO_ASSIGN_OR_RETURN(EndCondition end, EndCondition::Create(tokenizer_, request.end_strings));
   const int64_t id = next_id_;
   Sequence sequence(std::move(request), std::move(end), tokenizer_);
   NEMO_RETURN_IF_ERROR(sequence.stream.Skip(sequence.ids));
-  // The last token of a sequence is never fed: nobody asks what follows it.
   const int64_t num_prompt = std::ssize(sequence.ids);
   const bool scores = sequence.request.logprobs && sequence.request.logprobs_begin < num_prompt - 1;
   const int64_t to_feed = sequence.generates() ? num_prompt : scores ? num_prompt - 1 : 0;
-  const int64_t longest =
-      num_prompt + std::max<int64_t>(sequence.request.tokens_to_generate, 1) - 1;
+  const int64_t longest = FedTokens(sequence.request);
   if (to_feed > 0) {
     const auto end = sequence.ids.begin() + to_feed;
     NEMO_RETURN_IF_ERROR(scheduler_.Add(id, {sequence.ids.begin(), end}, longest,
@@ -136,9 +120,10 @@ Result<bool> Generator::TakeOff() {
     flight.batch.sequences.push_back(StepOf(span));
     const SequenceStep& step = flight.batch.sequences.back();
     flight.num_rows += step.num_logit_rows;
+    flight.num_top += step.num_logit_rows * step.num_top;
     const auto part = [](int64_t number) { return static_cast<int32_t>(number); };
-    const int32_t work[] = {part(span.id), part(span.slot), part(span.start), part(span.count),
-                            part(step.num_logit_rows)};
+    const int32_t work[] = {part(span.id),    part(span.slot),           part(span.start),
+                            part(span.count), part(step.num_logit_rows), part(step.num_top)};
     flight.digest = PageKey(PageKey(flight.digest, work), step.token_ids);
   }
   NEMO_ASSIGN_OR_RETURN(const std::vector<LogitRow> rows, engine_.Forward(flight.batch));
@@ -154,13 +139,16 @@ Status Generator::Land(const TokenCallback& on_token) {
   flights_.pop_front();
   NEMO_RETURN_IF_ERROR(PassNews(flight));
   NEMO_RETURN_IF_ERROR(ReceiveWholeRows(flight));
-  size_t first = 0;
+  std::span<const RowNews> rows = flight.news.rows;
+  std::span<const TokenLogprob> top = flight.news.top;
   for (size_t i = 0; i < flight.spans.size(); ++i) {
     const SequenceStep& step = flight.batch.sequences[i];
-    const auto count = static_cast<size_t>(step.num_logit_rows);
+    const auto num_rows = static_cast<size_t>(step.num_logit_rows);
+    const size_t num_top = num_rows * static_cast<size_t>(step.num_top);
     NEMO_RETURN_IF_ERROR(
-        Apply(flight.spans[i], step, std::span(flight.news).subspan(first, count), on_token));
-    first += count;
+        Apply(flight.spans[i], step, {rows.first(num_rows), top.first(num_top)}, on_token));
+    rows = rows.subspan(num_rows);
+    top = top.subspan(num_top);
   }
   return OkStatus();
 }
@@ -180,6 +168,7 @@ SequenceStep Generator::StepOf(const ScheduledSpan& span) {
     step.num_whole_rows =
         std::clamp<int64_t>(end - sequence.request.logprobs_begin, 0, step.num_logit_rows);
   }
+  step.num_top = std::min(sequence.request.top_logprobs, engine_.config().vocab_size);
   // The likeliest token is known without a draw.
   if (chooses && !(sequence.request.sampling.greedy && sequence.min_reached())) {
     step.draw = DrawOf(sequence);
@@ -204,7 +193,7 @@ TokenDraw Generator::DrawOf(const Sequence& sequence) const {
 }
 
 Status Generator::Report(std::span<const LogitRow> rows, Flight& flight) {
-  StepNews news = {flight.step, flight.digest, {}};
+  StepNews news = {flight.step, flight.digest, {}, {}};
   for (size_t i = 0; i < flight.spans.size(); ++i) {
     const SequenceStep& step = flight.batch.sequences[i];
     for (int64_t at = 0; at < step.num_logit_rows; ++at) {
@@ -216,6 +205,10 @@ Status Generator::Report(std::span<const LogitRow> rows, Flight& flight) {
         if (!step.draw) logit = row.score.max;
       }
       news.rows.push_back({row.score.LogProb(logit), token_id, row.score.argmax});
+      for (const Candidate& c : row.top) {
+        news.top.push_back({c.token_id, row.score.LogProb(c.logit)});
+      }
+      news.top.resize(news.top.size() + step.num_top - row.top.size());
       if (at < step.num_logit_rows - step.num_whole_rows) continue;
       std::vector<float>& logprobs = flight.whole_rows.emplace_back(row.logits.size());
       std::transform(row.logits.begin(), row.logits.end(), logprobs.begin(),
@@ -224,7 +217,7 @@ Status Generator::Report(std::span<const LogitRow> rows, Flight& flight) {
   }
   Communicator& world = engine_.world();
   if (world.rank() == 0) {
-    flight.news = std::move(news.rows);
+    flight.news = std::move(news);
     return OkStatus();
   }
   NEMO_RETURN_IF_ERROR(world.Post(PackStepNews(news), 0));
@@ -240,10 +233,10 @@ Status Generator::PassNews(Flight& flight) {
   // Without rows and stages there is nothing to tell. With stages even an empty message says that
   // the step is through, so that an early stage does not run away from the others.
   if (flight.num_rows == 0 && shape.pp_size == 1) return OkStatus();
-  std::vector<std::byte> message(StepNewsBytes(flight.num_rows));
+  std::vector<std::byte> message(StepNewsBytes(flight.num_rows, flight.num_top));
   if (world.rank() == 0) {
     if (shape.pp_size == 1) {
-      message = PackStepNews({flight.step, flight.digest, flight.news});
+      message = PackStepNews(flight.news);
     } else {
       NEMO_RETURN_IF_ERROR(world.Recv(message, engine_.last_stage_root()));
     }
@@ -257,9 +250,8 @@ Status Generator::PassNews(Flight& flight) {
   if (!shape.last_stage()) {
     NEMO_RETURN_IF_ERROR(world.Post(message, world.rank() + stage_size));
   }
-  NEMO_ASSIGN_OR_RETURN(StepNews news,
-                        UnpackStepNews(message, flight.step, flight.digest, flight.num_rows));
-  flight.news = std::move(news.rows);
+  NEMO_ASSIGN_OR_RETURN(flight.news, UnpackStepNews(message, flight.step, flight.digest,
+                                                    flight.num_rows, flight.num_top));
   return OkStatus();
 }
 
@@ -285,43 +277,61 @@ Status Generator::ReceiveWholeRows(Flight& flight) {
   return OkStatus();
 }
 
-Status Generator::Apply(const ScheduledSpan& span, const SequenceStep& step,
-                        std::span<const RowNews> news, const TokenCallback& on_token) {
+Status Generator::Apply(const ScheduledSpan& span, const SequenceStep& step, const News& news,
+                        const TokenCallback& on_token) {
   const auto found = sequences_.find(span.id);
-  if (found == sequences_.end() || news.empty()) return OkStatus();  // given up, or nothing asked
+  // Given up, or nothing asked.
+  if (found == sequences_.end() || news.rows.empty()) return OkStatus();
   Sequence& sequence = found->second;
   const int64_t end = span.start + span.count;
-  if (sequence.request.logprobs) {
-    for (size_t i = 0; i < news.size(); ++i) {
-      if (end - std::ssize(news) + static_cast<int64_t>(i) < sequence.request.logprobs_begin)
-        continue;
-      sequence.result.logprob.push_back(news[i].logprob);
-      sequence.result.argmax.push_back(news[i].argmax);
-    }
-  }
-  if (step.targets.back() < 0) return TakeToken(span.id, news.back().token_id, on_token);
+  if (sequence.request.logprobs) KeepLogprobs(sequence, end, step.num_top, news);
+  if (step.targets.back() < 0) return TakeToken(span.id, news.rows.back(), on_token);
   return !sequence.generates() && end + 1 == std::ssize(sequence.ids)
              ? Finish(span.id, FinishReason::kLength)
              : OkStatus();
 }
 
-Status Generator::TakeToken(int64_t id, int32_t token_id, const TokenCallback& on_token) {
+void Generator::KeepLogprobs(Sequence& sequence, int64_t end, int64_t num_top, const News& news) {
+  const int64_t begin = end - std::ssize(news.rows);
+  for (int64_t i = 0; i < std::ssize(news.rows); ++i) {
+    if (begin + i < sequence.request.logprobs_begin) continue;
+    sequence.result.logprob.push_back(news.rows[i].logprob);
+    sequence.result.argmax.push_back(news.rows[i].argmax);
+    if (num_top == 0) continue;
+    auto& top = sequence.result.top_logprobs.emplace_back();
+    std::ranges::copy_if(news.top.subspan(i * num_top, num_top), std::back_inserter(top),
+                         [](const TokenLogprob& token) { return token.token_id >= 0; });
+  }
+}
+
+Status Generator::TakeToken(int64_t id, const RowNews& chosen, const TokenCallback& on_token) {
   Sequence& sequence = sequences_.at(id);
   if (sequence.num_generated() == 0)
     sequence.result.first_token_ms = MillisecondsSince(sequence.added);
-  sequence.ids.push_back(token_id);
+  sequence.ids.push_back(chosen.token_id);
   NEMO_ASSIGN_OR_RETURN(const bool ended, sequence.end.Reached(sequence.ids));
-  const bool done = ended || sequence.num_generated() == sequence.request.tokens_to_generate;
+  const bool full = sequence.num_generated() == sequence.request.tokens_to_generate;
+  std::string text;
+  if (on_token || sequence.stop.watches()) {
+    NEMO_ASSIGN_OR_RETURN(text, sequence.stream.Add(chosen.token_id));
+  }
+  const bool stopped = sequence.stop.Add(text);
   if (on_token) {
-    NEMO_ASSIGN_OR_RETURN(std::string text, sequence.stream.Add(token_id));
-    if (done) {
+    if (ended || full || stopped) {
       NEMO_ASSIGN_OR_RETURN(const std::string rest, sequence.stream.Finish());
       text += rest;
     }
-    on_token(id, token_id, text);
+    TokenEvent event = {.id = id, .token_id = chosen.token_id, .text = text};
+    if (sequence.request.logprobs) event.logprob = chosen.logprob;
+    if (!sequence.result.top_logprobs.empty()) {
+      event.top_logprobs = sequence.result.top_logprobs.back();
+    }
+    on_token(event);
   }
-  if (done) return Finish(id, ended ? FinishReason::kEnd : FinishReason::kLength);
-  scheduler_.Append(id, token_id);
+  if (ended) return Finish(id, FinishReason::kEnd);
+  if (stopped) return Finish(id, FinishReason::kStop);
+  if (full) return Finish(id, FinishReason::kLength);
+  scheduler_.Append(id, chosen.token_id);
   return OkStatus();
 }
 

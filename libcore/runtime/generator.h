@@ -20,6 +20,7 @@
 #include "libcore/runtime/request.h"
 #include "libcore/runtime/scheduler.h"
 #include "libcore/runtime/step_news.h"
+#include "libcore/runtime/stop_text.h"
 #include "libcore/text/decode_stream.h"
 #include "libcore/text/tokenizer.h"
 
@@ -28,6 +29,14 @@ namespace nemo {
 struct GenerateOptions {
   int64_t prefill_chunk = 0;  ///< SchedulerOptions
   bool prefix_cache = true;   ///< SchedulerOptions; the answers are the same with and without
+};
+
+/// How much there is to do, and room for it.
+struct GeneratorLoad {
+  int64_t num_running = 0;  ///< requests
+  int64_t num_waiting = 0;
+  int64_t kv_pages_used = 0;  ///< that running requests have
+  int64_t kv_pages = 0;
 };
 
 /// A token was chosen for request `id`.
@@ -54,9 +63,10 @@ class Generator {
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;
 
-  /// Takes a request and returns its id: 0, 1, 2, ... kInvalidArgument: parameters out of range,
-  /// ids outside the vocabulary, or more tokens than the context holds, with the limit; nothing has
-  /// run then.
+  /// What CheckRequest wants to know of this generator.
+  RequestLimits limits() const;
+  /// Takes a request and returns its id: 0, 1, 2, ... kInvalidArgument: as CheckRequest; nothing
+  /// has run then.
   Result<int64_t> Add(GenerateRequest request);
   /// Gives a request up; it has no result.
   void Cancel(int64_t id);
@@ -66,6 +76,7 @@ class Generator {
   /// aborted.
   Status Step(const TokenCallback& on_token = nullptr);
   const Scheduler::Counts& counts() const { return scheduler_.counts(); }
+  GeneratorLoad load() const;
   /// Finished requests, which are forgotten here.
   std::map<int64_t, GenerateResult> TakeFinished();
 
@@ -80,6 +91,7 @@ class Generator {
 
     GenerateRequest request;
     EndCondition end;
+    StopText stop;
     DecodeStream stream;
     std::vector<int32_t> ids;
     int64_t num_asked = 0;  // rows before this position have been asked for, or are not wanted
@@ -90,18 +102,22 @@ class Generator {
   struct Flight {
     uint64_t step = 0;
     std::vector<ScheduledSpan> spans;
-    Batch batch;  // as many sequences, in the same order
-    size_t num_rows = 0;
-    uint64_t digest = 0;  // of the work, to find out when ranks do not do the same
+    Batch batch;                       // as many sequences, in the same order
+    size_t num_rows = 0, num_top = 0;  // of its news
+    uint64_t digest = 0;               // of the work, to find out when ranks do not do the same
     // On the rank that speaks for the last stage, when it is the first stage's too.
-    std::vector<RowNews> news;
+    StepNews news;
     std::vector<std::vector<float>> whole_rows;
+  };
+  /// The part of a step's news that is about one sequence.
+  struct News {
+    std::span<const RowNews> rows;
+    std::span<const TokenLogprob> top;
   };
 
   Generator(Engine& engine, const Tokenizer& tokenizer, Scheduler scheduler)
       : engine_(engine), tokenizer_(tokenizer), scheduler_(std::move(scheduler)) {}
 
-  Status CheckRequest(const GenerateRequest& request) const;
   Status RunStep(const TokenCallback& on_token);
   /// Schedules a step and runs it through this rank's stage. False: nothing can run now.
   Result<bool> TakeOff();
@@ -115,9 +131,11 @@ class Generator {
   Status PassNews(Flight& flight);
   /// They go to rank 0 alone: they are large.
   Status ReceiveWholeRows(Flight& flight);
-  Status Apply(const ScheduledSpan& span, const SequenceStep& step, std::span<const RowNews> news,
+  Status Apply(const ScheduledSpan& span, const SequenceStep& step, const News& news,
                const TokenCallback& on_token);
-  Status TakeToken(int64_t id, int32_t token_id, const TokenCallback& on_token);
+  /// `news` are about the positions before `end`.
+  void KeepLogprobs(Sequence& sequence, int64_t end, int64_t num_top, const News& news);
+  Status TakeToken(int64_t id, const RowNews& chosen, const TokenCallback& on_token);
   Status Finish(int64_t id, FinishReason reason);
 
   Engine& engine_;

@@ -8,6 +8,11 @@
 #include "libcore/runtime/token_draws.h"
 
 namespace nemo {
+namespace {
+
+constexpr Candidate kNoCandidate = {0, -1};  // fills up the list of a rank with few columns
+
+}  // namespace
 
 Result<std::unique_ptr<LogitHead>> LogitHead::Create(const Options& options,
                                                      const RankWeights& weights, Backend& backend,
@@ -147,6 +152,30 @@ Status LogitHead::FetchTargets(std::span<const LogitRequest> block, std::span<Lo
   return OkStatus();
 }
 
+Status LogitHead::FetchTop(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
+  const VocabCut& cut = weights_.shape.vocab;
+  const int64_t num_columns =
+      std::clamp<int64_t>(options_.vocab_size - cut.column_begin(), 0, cut.num_columns());
+  for (size_t i = 0; i < block.size(); ++i) {
+    const int64_t num_top = std::min(block[i].num_top, options_.vocab_size);
+    if (num_top == 1) rows[i].top = {{rows[i].score.max, rows[i].score.argmax}};
+    if (num_top < 2) continue;
+    NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
+                          bridge_.View(logits_ + static_cast<int64_t>(i) * cut.num_columns(),
+                                       num_columns * static_cast<int64_t>(sizeof(float))));
+    std::vector<float> logits(num_columns);
+    std::ranges::copy(bytes, std::as_writable_bytes(std::span(logits)).begin());
+    std::vector<Candidate> mine = TopOf(logits, cut.column_begin(), num_top);
+    mine.resize(num_top, kNoCandidate);
+    std::vector<Candidate> all(num_top * tp_.size());
+    NEMO_RETURN_IF_ERROR(
+        tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
+    std::erase_if(all, [](const Candidate& c) { return c.token_id < 0; });
+    rows[i].top = TopOf(std::move(all), num_top);
+  }
+  return OkStatus();
+}
+
 Status LogitHead::FetchWhole(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
   const VocabCut& cut = weights_.shape.vocab;
   const int64_t slots = cut.max_rank_chunks(tp_.size()) * cut.chunk_columns;
@@ -183,6 +212,7 @@ Result<std::vector<LogitRow>> LogitHead::Run(const BF16* hidden, int64_t num_hid
     NEMO_RETURN_IF_ERROR(MergeScores(out));
     NEMO_RETURN_IF_ERROR(Draw(block, out));
     NEMO_RETURN_IF_ERROR(FetchTargets(block, out));
+    NEMO_RETURN_IF_ERROR(FetchTop(block, out));
     NEMO_RETURN_IF_ERROR(FetchWhole(block, out));
     begin += count;
   }

@@ -24,13 +24,15 @@ struct LogitRequest {
   int32_t target = -1;              ///< a token whose logit is wanted; -1: none
   bool whole = false;               ///< the row of logits itself is wanted
   const TokenDraw* draw = nullptr;  ///< how a token is to be chosen; it is the target then
+  int64_t num_top = 0;              ///< how many of the largest logits are wanted
 };
 
 struct LogitRow {
   RowScore score;
-  int32_t token_id = -1;      ///< the one that was drawn
-  float target_logit = 0;     ///< untouched by the draw's parameters
-  std::vector<float> logits;  ///< [vocab_size] where the request was `whole`, else empty
+  int32_t token_id = -1;       ///< the one that was drawn
+  float target_logit = 0;      ///< untouched by the draw's parameters
+  std::vector<Candidate> top;  ///< as TopOf gives them, from untouched logits
+  std::vector<float> logits;   ///< [vocab_size] where the request was `whole`, else empty
 };
 
 /// One per rank of the last stage. Logits exist for a block of rows at a time; between tensor ranks
@@ -64,6 +66,7 @@ class LogitHead {
   Status MergeScores(std::span<LogitRow> rows);
   Status Draw(std::span<const LogitRequest> block, std::span<LogitRow> rows);
   Status FetchTargets(std::span<const LogitRequest> block, std::span<LogitRow> rows);
+  Status FetchTop(std::span<const LogitRequest> block, std::span<LogitRow> rows);
   Status FetchWhole(std::span<const LogitRequest> block, std::span<LogitRow> rows);
 
   const Options options_;

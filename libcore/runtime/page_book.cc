@@ -7,6 +7,15 @@
 
 namespace nemo {
 
+Status CheckPages(int64_t num_tokens, int64_t num_pages) {
+  const int64_t needed = PagesFor(num_tokens);
+  if (needed <= num_pages) return OkStatus();
+  return InvalidArgument(
+      Format("a request of up to {} tokens needs {} KV pages of {} tokens, and there are {}; "
+             "shorten the prompt, generate fewer tokens, or give the KV cache more memory",
+             num_tokens, needed, kPageTokens, num_pages));
+}
+
 uint64_t PageKey(uint64_t parent_key, std::span<const int32_t> token_ids) {
   // The finisher of SplitMix64 over each token; whoever finds a page compares its tokens as well.
   uint64_t key = parent_key;

@@ -17,6 +17,9 @@ namespace nemo {
 /// Pages that `num_tokens` tokens take.
 inline int64_t PagesFor(int64_t num_tokens) { return (num_tokens + kPageTokens - 1) / kPageTokens; }
 
+/// kInvalidArgument: `num_tokens` tokens never fit `num_pages` pages, with the numbers.
+Status CheckPages(int64_t num_tokens, int64_t num_pages);
+
 /// The key of a page whose sequence begins with the pages of `parent_key` (0: none) and goes on
 /// with `token_ids`.
 uint64_t PageKey(uint64_t parent_key, std::span<const int32_t> token_ids);

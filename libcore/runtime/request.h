@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "libcore/base/status.h"
 #include "libcore/runtime/sampler.h"
 
 namespace nemo {
@@ -17,7 +18,7 @@ struct GenerateRequest {
   std::vector<std::string> end_strings;  ///< eos always ends
   /// Generation ends when the generated text (not the prompt's) contains one of them.
   std::vector<std::string> stop_strings;
-  uint32_t draw_index = 0;               ///< separates the random draws of requests with one seed
+  uint32_t draw_index = 0;  ///< separates the random draws of requests with one seed
   bool logprobs = false;
   int64_t logprobs_begin = 0;  ///< the first position whose row is wanted: scoring skips a context
   int64_t top_logprobs = 0;    ///< with logprobs: so many of the likeliest tokens of each row
@@ -32,6 +33,20 @@ struct TokenLogprob {
   double logprob = 0;
   bool operator==(const TokenLogprob&) const = default;
 };
+
+/// Tokens that go through the model at most, and so need room in the KV cache.
+int64_t FedTokens(const GenerateRequest& request);
+
+/// What a machine can hold.
+struct RequestLimits {
+  int64_t max_sequence_tokens = 0;  ///< prompt and generation together
+  int64_t vocab_size = 0;
+  int64_t kv_pages = 0;  ///< of kPageTokens tokens, for all that runs
+};
+
+/// kInvalidArgument: parameters out of range, ids outside the vocabulary, or more tokens than the
+/// context or the KV cache can ever hold, with the limit. What passes can be run.
+Status CheckRequest(const GenerateRequest& request, const RequestLimits& limits);
 
 enum class FinishReason {
   kLength,

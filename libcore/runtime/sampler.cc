@@ -137,6 +137,16 @@ void ScaleLogits(const TokenDraw& draw, int64_t first_id, std::span<float> logit
   }
 }
 
+std::vector<Candidate> TopOf(std::span<const float> logits, int64_t first_id, int64_t limit) {
+  return TopOf(BestOf(logits, first_id, limit).best, limit);
+}
+
+std::vector<Candidate> TopOf(std::vector<Candidate> candidates, int64_t limit) {
+  std::ranges::sort(candidates, Before);
+  if (limit < std::ssize(candidates)) candidates.resize(limit);
+  return candidates;
+}
+
 ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t first_id,
                  int64_t chunk_columns, int64_t limit) {
   ShardList list;

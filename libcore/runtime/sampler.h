@@ -56,6 +56,12 @@ struct Candidate {
 /// Nothing but the ban where `greedy`.
 void ScaleLogits(const TokenDraw& draw, int64_t first_id, std::span<float> logits);
 
+/// The `limit` best, fewer where fewer are above -infinity: by falling logit, then rising id.
+/// `logits` are of the tokens from `first_id` on.
+std::vector<Candidate> TopOf(std::span<const float> logits, int64_t first_id, int64_t limit);
+/// The same from lists of several shards.
+std::vector<Candidate> TopOf(std::vector<Candidate> candidates, int64_t limit);
+
 /// What is to be known of one shard of a scaled row, so that the shards together give the choice.
 struct ShardList {
   /// The sum of exp(logit - max) over the columns of a chunk, in order.

@@ -36,13 +36,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, PageBook& book)
 Status Scheduler::Add(int64_t id, std::vector<int32_t> token_ids, int64_t max_tokens,
                       int64_t first_row) {
   NEMO_CHECK(!token_ids.empty() && max_tokens >= std::ssize(token_ids));
-  const int64_t pages = PagesFor(max_tokens);
-  if (pages > book_->num_pages()) {
-    return InvalidArgument(
-        Format("a request of up to {} tokens needs {} KV pages of {} tokens, and there are {}; "
-               "shorten the prompt, generate fewer tokens, or give the KV cache more memory",
-               max_tokens, pages, kPageTokens, book_->num_pages()));
-  }
+  NEMO_RETURN_IF_ERROR(CheckPages(max_tokens, book_->num_pages()));
   waiting_.push_back({id, std::move(token_ids), max_tokens, first_row});
   return OkStatus();
 }

@@ -72,9 +72,9 @@ class Run {
  private:
   Status Steps() {
     // Ids are given in the order of Add.
-    const TokenCallback on_token = [this](int64_t id, int32_t, std::string_view text) {
+    const TokenCallback on_token = [this](const TokenEvent& event) {
       ++num_tokens_;
-      if (speaks_ && session_.job.stream) sink_.OnText(work_.pending[id], text);
+      if (speaks_ && session_.job.stream) sink_.OnText(work_.pending[event.id], event.text);
     };
     while (!generator_->idle()) {
       if (StopRequested()) return Abort(IoError(Format("stopped by signal {}", StopSignal())));

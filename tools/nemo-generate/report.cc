@@ -57,7 +57,7 @@ Value AnswerValue(const PromptParams& params, const GenerateRequest& request,
   }
   value.Set("offsets", Value::ArrayOf(result.offsets));
   value.Set("prompt_tokens", result.num_prompt_tokens);
-  value.Set("finish_reason", result.finish_reason == FinishReason::kEnd ? "stop" : "length");
+  value.Set("finish_reason", result.finish_reason == FinishReason::kLength ? "length" : "stop");
   return value;
 }
 

@@ -80,11 +80,10 @@ TEST_F(GeneratorTest, StreamedTextIsTheEndOfTheWholeText) {
   std::vector<GenerateRequest> requests = {Request("ROMEO:", 20), Request("To be, or not", 9),
                                            Request("KING", 15)};
   const Status status = testing::RunEngines(model_, {}, [&](Engine& engine) -> Status {
-    auto results = Generate(engine, *model_.tokenizer, requests, {7},
-                            [&](int64_t id, int32_t token_id, std::string_view text) {
-                              ids[id].push_back(token_id);
-                              streamed[id] += text;
-                            });
+    auto results = Generate(engine, *model_.tokenizer, requests, {7}, [&](const TokenEvent& event) {
+      ids[event.id].push_back(event.token_id);
+      streamed[event.id] += event.text;
+    });
     if (!results) return results.error();
     for (size_t i = 0; i < requests.size(); ++i) {
       const GenerateResult& result = (*results)[i];
@@ -144,6 +143,12 @@ TEST_F(GeneratorTest, RefusesBadRequestsBeforeAnythingRuns) {
       {with([](auto& r) { r.tokens_to_generate = INT64_MAX; }), "do not fit the context"},
       {with([](auto& r) { r.prompt_ids.resize(5000); }), "a prompt of 5000 tokens"},
       {with([](auto& r) { r.tokens_to_generate = -1; }), "negative"},
+      {with([](auto& r) {
+         r.stop_strings = {"a", ""};
+       }),
+       "a stop string is empty"},
+      {with([](auto& r) { r.top_logprobs = 1; }), "without log-probabilities"},
+      {with([](auto& r) { r.top_logprobs = 21; }), "must be between 0 and 20"},
       {with([](auto& r) { r.sampling.temperature = 0; }), "temperature 0"},
       {with([](auto& r) { r.sampling.top_p = 1.5; }), "top-p 1.5"},
       {with([](auto& r) { r.sampling.top_k = -2; }), "top-k -2"},
