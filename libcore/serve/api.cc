@@ -10,6 +10,7 @@
 #include "libcore/serve/openai_chat.h"
 #include "libcore/serve/openai_completions.h"
 #include "libcore/serve/openai_error.h"
+#include "libcore/serve/page.h"
 #include "libcore/serve/tokenizer_api.h"
 
 namespace nemo {
@@ -29,6 +30,12 @@ constexpr Route kNemoRoutes[] = {
     {"PUT", "/generate", OpenNemoGenerate},
     {"POST", "/generate", NemoInternalError},
 };
+
+Opening OpenPage(const ApiContext&, const ApiCall&) {
+  return Reply{200, std::string(kPage), "text/html; charset=utf-8"};
+}
+
+constexpr Route kPageRoutes[] = {{"GET", "/", OpenPage}};
 
 constexpr Route kNemoOnlyRoutes[] = {
     {"POST", "/v1/completions", OpenNemoCompletions},
@@ -87,11 +94,9 @@ Opening OpenCall(const ApiContext& context, const ApiCall& call) {
   if (const Route* route = FindRoute(kNemoRoutes, method, call.path)) {
     return route->open(context, call);
   }
-  if (!context.nemo_only) {
-    return IsOpenAiPath(call.path) ? OpenAiCall(context, call, method)
-                                   : FlaskNoRoute(method, call.path);
-  }
-  const Route* route = FindRoute(kNemoOnlyRoutes, method, call.path);
+  if (!context.nemo_only && IsOpenAiPath(call.path)) return OpenAiCall(context, call, method);
+  const Route* route = context.nemo_only ? FindRoute(kNemoOnlyRoutes, method, call.path)
+                                         : FindRoute(kPageRoutes, method, call.path);
   return route != nullptr ? route->open(context, call) : FlaskNoRoute(method, call.path);
 }
 
