@@ -87,6 +87,16 @@ class NemoExchange final : public Exchange {
   bool has_logprob_, has_full_logprob_;
 };
 
+/// They are copied for each sentence, and looked for after each token.
+Status CheckEndStrings(const std::vector<std::string>& end_strings) {
+  constexpr size_t kMaxCount = 256, kMaxBytes = 16384;
+  size_t num_bytes = 0;
+  for (const std::string& end_string : end_strings) num_bytes += end_string.size();
+  if (end_strings.size() <= kMaxCount && num_bytes <= kMaxBytes) return OkStatus();
+  return InvalidArgument(Format("end_strings: {} with {} bytes; {} with {} are the most",
+                                end_strings.size(), num_bytes, kMaxCount, kMaxBytes));
+}
+
 GenerateRequest RequestOf(const NemoParams& params, int64_t vocab_size) {
   GenerateRequest request;
   request.tokens_to_generate = params.tokens_to_generate;
@@ -107,6 +117,7 @@ GenerateRequest RequestOf(const NemoParams& params, int64_t vocab_size) {
 
 Result<std::vector<GenerateRequest>> RequestsOf(const ApiContext& context,
                                                 const NemoParams& params) {
+  NEMO_RETURN_IF_ERROR(CheckEndStrings(params.end_strings));
   std::vector<GenerateRequest> requests;
   const int64_t vocab_size = context.tokenizer.vocab_size();
   GenerateRequest common = RequestOf(params, vocab_size);

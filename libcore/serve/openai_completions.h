@@ -9,6 +9,6 @@ namespace nemo {
 Opening OpenCompletions(const ApiContext& context, const ApiCall& call);
 
 /// The most choices of one call: prompts times n.
-inline constexpr int64_t kMaxChoices = 2048;
+inline constexpr int64_t kMaxChoices = 1024;
 
 }  // namespace nemo

@@ -8,7 +8,7 @@
 namespace nemo {
 namespace {
 
-constexpr size_t kMaxTexts = 64, kMaxTextBytes = 4096;
+constexpr size_t kMaxTexts = 32, kMaxTextBytes = 2048;  // each choice has its copy
 
 /// A value as messages quote it.
 std::string Quoted(const Value& value) {
@@ -80,19 +80,18 @@ std::vector<std::string> OpenAiFields::Texts(std::string_view key) {
   std::vector<std::string> texts;
   if (value == nullptr) return texts;
   const Value list = value->is_array() ? *value : Value(Value::Array{*value});
-  if (list.as_array().size() > kMaxTexts) {
-    Fault(key, Format("{} may have {} texts at most", key, kMaxTexts));
-    return texts;
-  }
-  for (const Value& text : list.as_array()) {
-    if (!text.is_string() || text.as_string().empty() || text.as_string().size() > kMaxTextBytes) {
-      Fault(key, Format("{} must be a text or a list of texts, none empty or above {} bytes", key,
-                        kMaxTextBytes));
-      return {};
-    }
+  size_t num_bytes = 0;
+  bool good = list.as_array().size() <= kMaxTexts;
+  for (const Value& text : good ? list.as_array() : Value::Array{}) {
+    good = good && text.is_string() && !text.as_string().empty();
+    if (!good) break;
     texts.push_back(text.as_string());
+    num_bytes += text.as_string().size();
   }
-  return texts;
+  if (good && num_bytes <= kMaxTextBytes) return texts;
+  Fault(key, Format("{} must be a text or a list of at most {}, none empty, {} bytes together", key,
+                    kMaxTexts, kMaxTextBytes));
+  return {};
 }
 
 void OpenAiFields::Ignore(std::span<const std::string_view> keys) {

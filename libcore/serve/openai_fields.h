@@ -27,7 +27,7 @@ class OpenAiFields {
   /// A whole number (also 16.0) from min to max.
   std::optional<int64_t> Int(std::string_view key, int64_t min, int64_t max);
   double Number(std::string_view key, double min, double max, double absent);
-  /// One text or a list of them; none may be empty.
+  /// One text or a list of them; none may be empty, and they may not be many.
   std::vector<std::string> Texts(std::string_view key);
   /// Fields that say nothing about the answer.
   void Ignore(std::span<const std::string_view> keys);

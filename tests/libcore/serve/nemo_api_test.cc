@@ -236,6 +236,19 @@ TEST(NemoApi, WholeRowsAreBounded) {
   EXPECT_NE(reply.body.find("all_probs would take"), std::string::npos) << reply.body;
 }
 
+TEST(NemoApi, EndStringsAreBounded) {
+  const ApiUnderTest api;
+  for (const Value::Array& list :
+       {Value::Array(257, Value("a")), Value::Array{std::string(16385, 'a')}}) {
+    Value body;
+    body.Set("sentences", Value::Array{"a"});
+    body.Set("end_strings", list);
+    const Reply reply = ReplyOf(api.Call("PUT", "/generate", ToJson(body)));
+    EXPECT_EQ(reply.status, 400);
+    EXPECT_NE(reply.body.find("are the most"), std::string::npos) << reply.body;
+  }
+}
+
 TEST(NemoApi, TextBeyondAsciiIsEscaped) {
   const ApiUnderTest api;
   const Opening opening =

@@ -294,6 +294,7 @@ TEST_F(OpenAi, FieldsThatWouldChangeTheAnswerAreRefused) {
       {R"("logprobs":21)", "logprobs"},
       {R"("stop":"")", "stop"},
       {R"("stop":[1])", "stop"},
+      {R"("stop":["a",""])", "stop"},
       {R"("echo":1)", "echo"},
       {R"("stream":"yes")", "stream"},
       {R"("stream_options":{})", "stream_options"},
@@ -305,6 +306,11 @@ TEST_F(OpenAi, FieldsThatWouldChangeTheAnswerAreRefused) {
   for (const auto& [field, param] : cases) {
     ExpectRefused("/v1/completions", Format(R"({{"prompt":"a",{}}})", field), param);
   }
+  const std::string long_text(2049, 'x');
+  ExpectRefused("/v1/completions", Format(R"({{"prompt":"a","stop":"{}"}})", long_text), "stop");
+  ExpectRefused("/v1/completions",
+                Format(R"({{"prompt":{},"n":128}})", ToJson(Value(Value::Array(9, Value("a"))))),
+                "n");
   for (const char* prompt : {"null", "5", "[]", "[[]]", "[true]", R"(["a",1])", R"([1,"a"])",
                              "[[1],\"a\"]", "[-1]", "[2048]", "[[1.5]]", "{}"}) {
     ExpectRefused("/v1/completions", Format(R"({{"prompt":{}}})", prompt), "prompt");

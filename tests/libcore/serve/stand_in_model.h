@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "libcore/base/check.h"
 #include "libcore/runtime/generate.h"
 #include "libcore/runtime/request.h"
 #include "libcore/serve/exchange.h"
@@ -21,13 +22,13 @@ class StandInModel {
   static double LogprobAt(int64_t position) { return -0.125 * static_cast<double>(1 + position); }
 
   /// As many of `ids` as the request lets through.
-  GenerateResult Run(const GenerateRequest& request, std::vector<int32_t> ids) const {
+  GenerateResult Run(const GenerateRequest& request, const std::vector<int32_t>& ids) const {
     GenerateResult result;
     result.token_ids = request.prompt_ids;
     result.num_prompt_tokens = std::ssize(request.prompt_ids);
     std::string text;
     DecodeStream stream(tokenizer_);
-    EXPECT_TRUE(stream.Skip(request.prompt_ids).ok());
+    NEMO_CHECK(stream.Skip(request.prompt_ids).ok());
     for (const int32_t id : ids) {
       if (std::ssize(result.token_ids) - result.num_prompt_tokens >= request.tokens_to_generate) {
         break;
@@ -52,7 +53,7 @@ class StandInModel {
   std::string Stream(Exchange* exchange, int64_t index, const GenerateResult& result) const {
     const GenerateRequest& request = exchange->requests()[index];
     DecodeStream stream(tokenizer_);
-    EXPECT_TRUE(stream.Skip(request.prompt_ids).ok());
+    NEMO_CHECK(stream.Skip(request.prompt_ids).ok());
     std::string sent;
     for (int64_t i = result.num_prompt_tokens; i < std::ssize(result.token_ids); ++i) {
       std::string text = *stream.Add(result.token_ids[i]);
