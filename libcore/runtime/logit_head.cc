@@ -111,7 +111,7 @@ Status LogitHead::Draw(std::span<const LogitRequest> block, std::span<LogitRow> 
   std::vector<ShardRow> draws;
   for (size_t i = 0; i < block.size(); ++i) {
     if (block[i].draw == nullptr) continue;
-    ShardRow& draw = draws.emplace_back(block[i].draw, std::vector<float>(num_columns));
+    ShardRow& draw = draws.emplace_back(ShardRow{block[i].draw, std::vector<float>(num_columns)});
     const float* row = logits_ + static_cast<int64_t>(i) * cut.num_columns();
     NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
                           bridge_.View(row, num_columns * static_cast<int64_t>(sizeof(float))));

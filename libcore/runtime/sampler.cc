@@ -127,8 +127,8 @@ void ScaleLogits(const TokenDraw& draw, int64_t first_id, std::span<float> logit
   if (penalty == 1.0f) return;
   std::vector<int32_t> distinct = draw.used;
   std::ranges::sort(distinct);
-  const auto repeats = std::ranges::unique(distinct);
-  distinct.erase(repeats.begin(), repeats.end());
+  // Not std::ranges::unique: clang 14, which the fuzzers are built with, cannot read libstdc++'s.
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   for (const int32_t id : distinct) {
     float* logit = logit_of(id);
     if (logit == nullptr) continue;
