@@ -13,6 +13,7 @@ build_packages=(
   libyaml-cpp-dev nlohmann-json3-dev                # configurations, manifests
   libfmt-dev libxxhash-dev libcli11-dev             # text, checksums, flags
   libsentencepiece-dev                              # tokenizer
+  libpcre2-dev                                      # regular expressions of evaluation tasks
   libopenmpi-dev openmpi-bin                        # ranks in several processes
   libgtest-dev                                      # unit tests
 )

@@ -17,6 +17,7 @@ check_cxx_source_compiles("
 int main() { return static_cast<int>(XXH3_128bits_update(nullptr, nullptr, 0)); }" NEMO_XXHASH_DISPATCH)
 unset(CMAKE_REQUIRED_LIBRARIES)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial)
 find_package(MPI COMPONENTS C)
 find_package(CLI11 REQUIRED)
