@@ -67,7 +67,9 @@ Status Ask(const TaskSpec& task, const std::string& head, Sample& sample) {
     sample.requests.push_back(
         {RequestKind::kScore, one_context ? 0 : i, task.target_delimiter + sample.choices[i]});
   }
-  sample.target = Value(gold);
+  sample.gold = gold;
+  // One question for all: the harness tells the choice's number; else the text that is scored.
+  sample.target = one_context ? Value(gold) : Value(sample.choices[gold]);
   return OkStatus();
 }
 
@@ -83,7 +85,7 @@ int64_t Best(size_t count, const Score& score) {
 
 Result<std::vector<Verdict>> Judge(const TaskSpec& task, const Sample& sample,
                                    std::span<const EvalResponse> responses, const ProgramRunner&) {
-  const int64_t gold = sample.target.as_int();
+  const int64_t gold = sample.gold;
   const auto sum = [&](size_t i) { return responses[i].logprob; };
   const auto per_character = [&](size_t i) {
     return responses[i].logprob / static_cast<double>(CountCharacters(sample.choices[i]));

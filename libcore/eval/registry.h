@@ -42,7 +42,8 @@ struct Sample {
   std::vector<std::string> contexts;
   std::vector<EvalRequest> requests;
   std::vector<std::string> choices;  ///< multiple_choice
-  Value target;                      ///< the right choice's position, or the right text
+  int64_t gold = 0;                  ///< multiple_choice: the right one
+  Value target;                      ///< what is right, as samples files tell it
 };
 
 /// A metric's value of one sample; perplexities weigh by words or bytes.
