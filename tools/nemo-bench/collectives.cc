@@ -9,6 +9,7 @@
 #include "kernels/comm/run_ranks.h"
 #include "libcore/base/format.h"
 #include "tools/common/one_voice.h"
+#include "tools/common/world_flags.h"
 #include "tools/nemo-bench/comm/collective.h"
 #include "tools/nemo-bench/measure/machine.h"
 
@@ -90,13 +91,14 @@ Result<bool> MeasureAll(const CollectivesOptions& options, const Console& consol
   if (!LaunchedByMpi()) {
     report->subject = "ranks are threads of this process";
     for (const int64_t ranks : options.ranks) {
-      NEMO_RETURN_IF_ERROR(RunRanks(static_cast<int>(ranks), [&](Communicator& world) {
+      const auto body = [&](Communicator& world) {
         return MeasureWorld(options, world, "threads", console, report);
-      }));
+      };
+      NEMO_RETURN_IF_ERROR(RunRanks(static_cast<int>(ranks), body, options.comm));
     }
     return true;
   }
-  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld());
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld(options.comm));
   report->subject = Format("{} processes, MPI", world->size());
   const Status status = world->size() < 2
                             ? InvalidArgument("one process has nobody to talk to: mpirun -n 2")
@@ -168,7 +170,8 @@ Tool CollectivesTool(CollectivesOptions* options) {
                    {.name = "filter",
                     .value = "PATTERN",
                     .help = "only rows whose name has this in it: 'all_reduce', 'r2/4096'",
-                    .set = SetText(&options->filter)}}},
+                    .set = SetText(&options->filter)},
+                   PeerTimeoutFlag(&options->comm)}},
                  OutputFlags(&options->output)};
   tool.details =
       "Sizes and bandwidths are those of nccl-tests: algbw is size over time; busbw is what one "

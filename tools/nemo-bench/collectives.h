@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/comm/comm_options.h"
 #include "tools/common/tool.h"
 #include "tools/nemo-bench/report/output.h"
 
@@ -17,6 +18,7 @@ struct CollectivesOptions {
   int64_t factor = 4;
   int64_t runs = kEnoughRuns;
   std::string filter;
+  CommOptions comm;
   OutputOptions output;
 };
 

@@ -15,6 +15,7 @@
 #include "tools/common/one_voice.h"
 #include "tools/common/shard_report.h"
 #include "tools/common/source.h"
+#include "tools/common/world_flags.h"
 #include "tools/nemo-bench/engine/engine_bench.h"
 #include "tools/nemo-bench/measure/machine.h"
 #include "tools/nemo-bench/measure/page_cache.h"
@@ -255,14 +256,15 @@ std::string MetricLines(const Session& session) {
 Status RunRanksOf(Session& session, const Console& console) {
   const auto num_ranks = static_cast<int>(session.subject.layout.world_size());
   if (LaunchedByMpi()) {
-    NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld());
+    NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world,
+                          MakeMpiWorld(session.options.comm));
     session.bench.processes = true;
     session.threads = console.threads();
     return EndWorld(*world, RunRank(session, *world, console));
   }
   session.threads = std::max(1, console.threads() / num_ranks);
   const auto body = [&](Communicator& world) { return RunRank(session, world, console); };
-  return num_ranks == 1 ? body(*MakeSelf()) : RunRanks(num_ranks, body);
+  return num_ranks == 1 ? body(*MakeSelf()) : RunRanks(num_ranks, body, session.options.comm);
 }
 
 void AddNotes(const Session& session, const std::optional<CacheState>& cache, Report* report) {
@@ -392,7 +394,8 @@ Tool ModelTool(ModelOptions* options) {
        .value = "N",
        .help = "of a YAML file: another vocabulary",
        .set = SetInt(&options->vocab_size, 8, 1 << 30)},
-      LayoutFlag(&options->layout)};
+      LayoutFlag(&options->layout),
+      PeerTimeoutFlag(&options->comm)};
   const std::vector<Flag> backend = BackendFlags(&options->backend);
   machine.insert(machine.end(), backend.begin(), backend.end());
   tool.groups = {{"Work", WorkFlags(options)},

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/comm/comm_options.h"
 #include "tools/common/tool.h"
 #include "tools/nemo-bench/report/output.h"
 #include "tools/nemo-bench/target.h"
@@ -15,6 +16,7 @@ struct ModelOptions {
   std::string source;
   std::string layout;
   BackendChoice backend;
+  CommOptions comm;
   std::vector<int64_t> prompts = {512};
   std::vector<int64_t> generated = {128};
   int64_t texts = 0;

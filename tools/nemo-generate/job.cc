@@ -4,6 +4,7 @@
 
 #include "kernels/registry.h"
 #include "libcore/base/format.h"
+#include "tools/common/world_flags.h"
 
 namespace nemo {
 namespace {
@@ -138,6 +139,7 @@ FlagGroup MachineFlags(GenerateJob* job) {
   backend_help += "; default " + job->backend;
   const std::vector<std::string> profiles = {"megatron", "hf"}, on_off = {"on", "off"};
   std::vector<Flag> flags = RunLayoutFlags(&job->layout);
+  flags.push_back(PeerTimeoutFlag(&job->comm));
   flags.insert(
       flags.end(),
       {{.name = "backend",

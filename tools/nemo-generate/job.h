@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/comm/comm_options.h"
 #include "libcore/runtime/sampler.h"
 #include "tools/common/flag.h"
 #include "tools/common/layout_flags.h"
@@ -44,6 +45,7 @@ struct GenerateJob {
   bool force = false;
   // Machine.
   LayoutOptions layout;
+  CommOptions comm;
   std::string backend;
   std::string isa = "auto";
   std::string dtype_profile = "megatron";

@@ -13,7 +13,7 @@ nemo::Tool GenerateTool(nemo::GenerateJob* job) {
   tool.summary =
       "Continues prompts with the model in SRC. The layout of the files and the layout of the run "
       "have nothing to do with each other. Tokens and log-probabilities are the same, bit for bit, "
-      "on every layout, batch and instruction set.";
+      "on every layout, batch and instruction set but amx.";
   tool.operands = {{"SRC", nemo::kSourceHelp, &job->source}};
   tool.groups = nemo::GenerateFlags(job);
   tool.details =

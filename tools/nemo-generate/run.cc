@@ -46,14 +46,14 @@ Status RunThreads(Session session, const Console& console) {
   const auto num_ranks = static_cast<int>(session.layout.world_size());
   session.threads = std::max(1, console.threads() / num_ranks);
   const std::unique_ptr<Communicator> self = MakeSelf();
-  return RunWork(session, *self, console,
-                 [&](const Work& work, AnswerSink& sink, RunReport* report) {
-                   const auto body = [&](Communicator& world) {
-                     return RunRank(session, work, world, console, sink, report);
-                   };
-                   // One rank runs in this thread, and needs no number in its messages.
-                   return num_ranks == 1 ? body(*self) : RunRanks(num_ranks, body);
-                 });
+  return RunWork(
+      session, *self, console, [&](const Work& work, AnswerSink& sink, RunReport* report) {
+        const auto body = [&](Communicator& world) {
+          return RunRank(session, work, world, console, sink, report);
+        };
+        // One rank runs in this thread, and needs no number in its messages.
+        return num_ranks == 1 ? body(*self) : RunRanks(num_ranks, body, session.job.comm);
+      });
 }
 
 Status CheckWorld(const Communicator& world, const GenerateJob& job) {
@@ -85,7 +85,7 @@ Status RunJob(const GenerateJob& job, const Console& console) {
     NEMO_ASSIGN_OR_RETURN(Session session, OpenSession(job));
     return RunThreads(std::move(session), console);
   }
-  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld());
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld(job.comm));
   // The world's size is wrong for all alike.
   if (const Status status = CheckWorld(*world, job); !status.ok()) return OneVoice(*world, status);
   return EndWorld(*world, RunProcess(job, *world, console));
