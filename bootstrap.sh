@@ -20,6 +20,7 @@ build_packages=(
 test_packages=(
   python3 python3-venv hdf5-tools                   # other people's readers check our files
   xz-utils                                          # the hostile archives come packed
+  curl shellcheck                                   # the batch scripts: what they call, how they read
 )
 # A Slurm of two nodes on this machine, for the time of one test. Not where a site has its own.
 slurm_packages=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)
@@ -33,12 +34,14 @@ stage_names=() stage_tenths=()
 
 usage() {
   cat <<'TXT'
-Usage: ./bootstrap.sh demo|test|build [--no-install] [--jobs N] [--preset NAME]
+Usage: ./bootstrap.sh demo|test|build|packages [--no-install] [--jobs N] [--preset NAME]
 
   demo    build the tools, convert the demo model to TP2 x PP2, validate it against its archive,
           and let it write verse on 4 ranks
   test    build everything and run every test
   build   build everything
+  packages
+          print the Debian packages that a build needs, one a line, and do nothing
 
   --no-install    never call apt-get: stop if a Debian package is missing
   --jobs N        parallel compilations and tests (default: one per core, and at least 1.5 GB of
@@ -62,7 +65,7 @@ wrong_usage() { die "$exit_usage" "$1 (see ./bootstrap.sh --help)"; }
 parse_arguments() {
   while (($#)); do
     case $1 in
-      demo | test | build)
+      demo | test | build | packages)
         [[ -z $command_name ]] || wrong_usage "one command at a time: '$command_name' or '$1'"
         command_name=$1 ;;
       --no-install) install=no ;;
@@ -73,11 +76,11 @@ parse_arguments() {
       --jobs=*) jobs=${1#*=} ;;
       --preset=*) preset=${1#*=} ;;
       -h | --help) usage; exit 0 ;;
-      *) wrong_usage "unknown argument '$1'; the commands are demo, test and build" ;;
+      *) wrong_usage "unknown argument '$1'; the commands are demo, test, build and packages" ;;
     esac
     shift
   done
-  [[ -n $command_name ]] || wrong_usage "say what to do: demo, test or build"
+  [[ -n $command_name ]] || wrong_usage "say what to do: demo, test, build or packages"
   [[ -z $jobs || $jobs =~ ^[1-9][0-9]{0,3}$ ]] || wrong_usage "--jobs takes a number from 1, not '$jobs'"
   [[ $preset =~ ^[A-Za-z0-9_-]+$ ]] || wrong_usage "--preset takes the name of a preset, not '$preset'"
 }
@@ -228,7 +231,7 @@ run_tests() {
   show_and_run ctest --preset "$preset" --output-on-failure -j "$jobs"
 }
 
-# ---- the three commands ------------------------------------------------------------------------
+# ---- the commands ------------------------------------------------------------------------
 
 demo() {
   local bin=build/$preset/bin source=tests/data/shakespeare.nemo shards=build/demo/shakespeare_tp2_pp2
@@ -272,5 +275,6 @@ parse_arguments "$@"
 case $command_name in
   demo) demo ;;
   build) build ;;
+  packages) say "${build_packages[@]}" ;;
   test) test_everything ;;
 esac
