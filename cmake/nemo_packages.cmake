@@ -18,6 +18,8 @@ int main() { return static_cast<int>(XXH3_128bits_update(nullptr, nullptr, 0)); 
 unset(CMAKE_REQUIRED_LIBRARIES)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
+# Its macros change the layout of its classes: a program that links without them crashes.
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial)
 find_package(MPI COMPONENTS C)
 find_package(CLI11 REQUIRED)

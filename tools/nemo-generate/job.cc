@@ -1,6 +1,8 @@
 #include "tools/nemo-generate/job.h"
 
 #include <limits>
+#include <string_view>
+#include <utility>
 
 #include "kernels/registry.h"
 #include "libcore/base/format.h"
@@ -127,6 +129,77 @@ FlagGroup AnswerFlags(GenerateJob* job) {
       }};
 }
 
+FlagGroup ServerFlags(GenerateJob* job) {
+  ServeFlags& serve = job->serve;
+  return {"Server (with --serve; docs/serving.md)",
+          {
+              {.name = "serve",
+               .help = "answer NeMo's PUT /generate and OpenAI's /v1/completions, "
+                       "/v1/chat/completions and /v1/models over HTTP until SIGTERM or SIGINT",
+               .set = SetSwitch(&serve.on)},
+              {.name = "host",
+               .value = "NAME",
+               .help = "the address to listen on (default 127.0.0.1; 0.0.0.0: everybody's)",
+               .set = SetText(&serve.host)},
+              {.name = "port",
+               .value = "N",
+               .help = "default 1424; 0: any free one, which is told on standard error",
+               .set = SetInt(&serve.port, 0, 65535)},
+              {.name = "api-key-file",
+               .value = "FILE",
+               .help = "take only requests with one of its keys, one a line: "
+                       "Authorization: Bearer KEY",
+               .set = SetText(&serve.api_key_file)},
+              {.name = "model-name",
+               .value = "NAME",
+               .help = "what the OpenAI API calls the model (default: the name of SRC)",
+               .set = SetText(&serve.model_name)},
+              {.name = "strict",
+               .help = "PUT /generate refuses what NeMo's server answers with 200 and a text, or "
+                       "ignores, with 400",
+               .set = SetSwitch(&serve.strict)},
+              {.name = "nemo-only",
+               .help = "only the routes of NeMo's server, as that has them",
+               .set = SetSwitch(&serve.nemo_only)},
+              {.name = "max-queue",
+               .value = "N",
+               .help = "requests that may wait for room in the batch; more get 429 (default 256)",
+               .set = SetInt(&serve.max_queue, 1, 1 << 20)},
+              {.name = "max-connections",
+               .value = "N",
+               .help = "clients at once (default 512)",
+               .set = SetInt(&serve.max_connections, 1, 1 << 16)},
+              {.name = "max-request-bytes",
+               .value = "SIZE",
+               .help = "of a body; more gets 413 (default 16MiB)",
+               .set = SetBytes(&serve.max_request_bytes, 1)},
+              {.name = "max-sequence-tokens",
+               .value = "N",
+               .help = "of a prompt and its continuation (default: the model's context)",
+               .set = SetInt(&serve.max_sequence_tokens, 2, kMaxTokens)},
+              {.name = "kv-memory",
+               .value = "SIZE",
+               .help = "of the KV cache of each rank (default: enough for a batch of the longest "
+                       "sequences)",
+               .set = SetBytes(&serve.kv_memory_bytes, 1)},
+              {.name = "read-timeout",
+               .value = "SECONDS",
+               .help = "in which a request must arrive (default 30)",
+               .set = SetInt(&serve.read_timeout, 1, 86400)},
+              {.name = "request-timeout",
+               .value = "SECONDS",
+               .help = "in which it must be answered, waiting included (default 600)",
+               .set = SetInt(&serve.request_timeout, 1, 86400 * 7)},
+              {.name = "drain-timeout",
+               .value = "SECONDS",
+               .help = "for what is under way when a signal ends the server (default 60)",
+               .set = SetInt(&serve.drain_timeout, 0, 86400)},
+              {.name = "log-prompts",
+               .help = "the log on standard error has the bodies of requests, too",
+               .set = SetSwitch(&serve.log_prompts)},
+          }};
+}
+
 FlagGroup MachineFlags(GenerateJob* job) {
   std::vector<std::string> backends;
   std::string backend_help;
@@ -180,10 +253,33 @@ FlagGroup MachineFlags(GenerateJob* job) {
 }  // namespace
 
 std::vector<FlagGroup> GenerateFlags(GenerateJob* job) {
-  return {PromptFlags(job), SamplingFlags(job), AnswerFlags(job), MachineFlags(job)};
+  return {PromptFlags(job), SamplingFlags(job), AnswerFlags(job), MachineFlags(job),
+          ServerFlags(job)};
 }
 
+namespace {
+
+/// A server gets its prompts, and gives its answers, over HTTP.
+Status CheckServeJob(const GenerateJob& job, bool json) {
+  const std::pair<bool, std::string_view> others[] = {{!job.prompts.empty(), "--prompt"},
+                                                      {!job.prompts_file.empty(), "--prompts"},
+                                                      {job.stream, "--stream"},
+                                                      {!job.output.empty(), "--output"},
+                                                      {json, "--json"}};
+  for (const auto& [is_given, flag] : others) {
+    if (!is_given) continue;
+    return InvalidArgument(
+        Format("--serve and {} exclude one another: a server takes prompts and gives answers over "
+               "HTTP",
+               flag));
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
 Status CheckJob(const GenerateJob& job, bool json) {
+  if (job.serve.on) NEMO_RETURN_IF_ERROR(CheckServeJob(job, json));
   if (job.stream && json) {
     return InvalidArgument(
         "--stream and --json exclude one another: JSON is one object at the end");

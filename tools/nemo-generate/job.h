@@ -31,6 +31,27 @@ struct PromptParams {
   bool greedy() const { return sampling.greedy || sampling.temperature == 0; }
 };
 
+/// What only a server has.
+struct ServeFlags {
+  bool on = false;
+  std::string host = "127.0.0.1";
+  int64_t port = 1424;
+  std::string api_key_file;
+  std::string model_name;  ///< empty: the name of the source
+  bool strict = false;
+  bool nemo_only = false;
+  bool log_prompts = false;
+  // Limits; times in seconds.
+  int64_t max_queue = 256;
+  int64_t max_connections = 512;
+  int64_t max_request_bytes = int64_t{16} << 20;
+  int64_t max_sequence_tokens = 0;  ///< 0: the model's context
+  int64_t kv_memory_bytes = 0;      ///< of each rank; 0: as much as a full batch can need
+  int64_t read_timeout = 30;
+  int64_t request_timeout = 600;
+  int64_t drain_timeout = 60;
+};
+
 struct GenerateJob {
   std::string source;
   // Prompts.
@@ -52,6 +73,7 @@ struct GenerateJob {
   int64_t prefill_chunk = 0;
   std::string prefix_cache = "on";
   int64_t max_batch_size = 8;
+  ServeFlags serve;
 };
 
 /// The flag table; defaults are in `job`.

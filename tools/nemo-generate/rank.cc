@@ -5,18 +5,14 @@
 #include <memory>
 #include <utility>
 
-#include "kernels/registry.h"
 #include "libcore/base/format.h"
 #include "libcore/runtime/engine.h"
 #include "libcore/runtime/generator.h"
-#include "libcore/runtime/weights.h"
 #include "tools/common/terminal.h"
+#include "tools/nemo-generate/load_rank.h"
 
 namespace nemo {
 namespace {
-
-/// Tokens of one step on a host processor; runtime.md calls it the budget.
-constexpr int64_t kStepTokens = 256;
 
 using Clock = std::chrono::steady_clock;
 
@@ -27,10 +23,10 @@ double SecondsSince(Clock::time_point start) {
 /// Buffers for what the pending requests need, not for what the model could hold.
 EngineOptions OptionsFor(const GenerateJob& job, const Work& work) {
   EngineOptions options;
-  options.profile = job.dtype_profile == "hf" ? DTypeProfile::kHf : DTypeProfile::kMegatron;
+  options.profile = ProfileOf(job);
   // One after the other, so that streamed texts do not mix.
   options.max_sequences = job.stream ? 1 : std::min(job.max_batch_size, std::ssize(work.pending));
-  options.max_step_tokens = std::max({kStepTokens, job.prefill_chunk, options.max_sequences});
+  options.max_step_tokens = StepTokens(job, options.max_sequences);
   for (const int64_t index : work.pending) {
     const GenerateRequest& request = work.requests[index];
     options.max_sequence_tokens = std::max(
@@ -113,41 +109,24 @@ class Run {
   double num_tokens_ = 0;  // generated
 };
 
-/// Whole files that only together prove what was read of them. When all ranks have read theirs, one
-/// of each process looks: threads share the source.
-Status ProveWeights(const Session& session, Communicator& world) {
-  NEMO_RETURN_IF_ERROR(world.Barrier());
-  if (session.ranks_are_threads && world.rank() != 0) return OkStatus();
-  return session.checkpoint.source->ProveReads();
-}
-
 }  // namespace
 
 Status RunRank(const Session& session, const Work& work, Communicator& world,
                const Console& console, AnswerSink& sink, RunReport* report) {
   const GenerateJob& job = session.job;
   const bool speaks = world.rank() == 0;
-  const auto start = Clock::now();
-  NEMO_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Backend> backend,
-      CreateBackend(job.backend, {session.threads, job.isa, session.device + world.rank()}));
-  NEMO_ASSIGN_OR_RETURN(RankWeights weights,
-                        LoadWeights(*session.checkpoint.source, session.checkpoint.config,
-                                    session.layout, world.rank(), *backend, session.threads,
-                                    speaks ? console.progress() : NullProgress()));
-  NEMO_RETURN_IF_ERROR(ProveWeights(session, world));
-  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
-                        Engine::Create(session.checkpoint.config, session.layout,
-                                       OptionsFor(job, work), std::move(weights), *backend, world));
+  NEMO_ASSIGN_OR_RETURN(const LoadedRank rank,
+                        LoadRank(session, world, OptionsFor(job, work), console));
   RunReport own;
   own.layout = ToString(session.layout);
-  own.backend = Format("{} ({})", backend->name(), backend->variant());
+  own.backend = rank.backend_name();
   own.seed = work.seed;
-  own.load_seconds = SecondsSince(start);
+  own.load_seconds = rank.load_seconds;
   // Sentences that appear on the terminal are progress enough, and would mix with it.
   const bool draws = speaks && (!job.output.empty() || !IsTerminal(stdout));
   const Status status =
-      Run(session, work, *engine, draws ? console.progress() : NullProgress(), sink, &own).All();
+      Run(session, work, *rank.engine, draws ? console.progress() : NullProgress(), sink, &own)
+          .All();
   if (speaks) *report = own;
   return status;
 }

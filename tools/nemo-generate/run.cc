@@ -8,9 +8,11 @@
 #include "kernels/comm/run_ranks.h"
 #include "kernels/comm/thread_comm.h"
 #include "libcore/base/format.h"
+#include "libcore/base/progress.h"
 #include "tools/common/one_voice.h"
 #include "tools/nemo-generate/answers.h"
 #include "tools/nemo-generate/rank.h"
+#include "tools/nemo-generate/serve.h"
 #include "tools/nemo-generate/work.h"
 
 namespace nemo {
@@ -28,32 +30,35 @@ int LocalRank() {
 }
 
 /// `run_ranks` runs RunRank on all ranks of this process, with the sink and the report of rank 0.
-template <typename Body>
-Status RunWork(const Session& session, Communicator& world, const Console& console,
-               const Body& run_ranks) {
+Status RunPrompts(const Session& session, Communicator& world, const Console& console,
+                  const RankRunner& run_ranks) {
   std::unique_ptr<AnswerFile> file;
   NEMO_ASSIGN_OR_RETURN(const Work work, PrepareWork(session, world, &file));
   const std::unique_ptr<AnswerSink> sink = MakeAnswerSink(session, work, file.get(), console);
   RunReport report;
   if (!work.pending.empty()) {
-    NEMO_RETURN_IF_ERROR(run_ranks(work, *sink, &report));
+    NEMO_RETURN_IF_ERROR(run_ranks([&](Communicator& ranks) {
+      return RunRank(session, work, ranks, console, *sink, &report);
+    }));
     if (world.rank() == 0) console.Detail(Summary(report));
   }
   return world.rank() == 0 ? sink->Finish(report) : OkStatus();
+}
+
+Status RunWork(const Session& session, Communicator& world, const Console& console,
+               const RankRunner& run_ranks) {
+  const auto run = session.job.serve.on ? RunServer : RunPrompts;
+  return run(session, world, console, run_ranks);
 }
 
 Status RunThreads(Session session, const Console& console) {
   const auto num_ranks = static_cast<int>(session.layout.world_size());
   session.threads = std::max(1, console.threads() / num_ranks);
   const std::unique_ptr<Communicator> self = MakeSelf();
-  return RunWork(
-      session, *self, console, [&](const Work& work, AnswerSink& sink, RunReport* report) {
-        const auto body = [&](Communicator& world) {
-          return RunRank(session, work, world, console, sink, report);
-        };
-        // One rank runs in this thread, and needs no number in its messages.
-        return num_ranks == 1 ? body(*self) : RunRanks(num_ranks, body, session.job.comm);
-      });
+  return RunWork(session, *self, console, [&](const RankBody& body) {
+    // One rank runs in this thread, and needs no number in its messages.
+    return num_ranks == 1 ? body(*self) : RunRanks(num_ranks, body, session.job.comm);
+  });
 }
 
 Status CheckWorld(const Communicator& world, const GenerateJob& job) {
@@ -71,10 +76,12 @@ Status RunProcess(const GenerateJob& job, Communicator& world, const Console& co
   session.ranks_are_threads = false;
   // A process has one device, whatever its rank in the world.
   session.device = LocalRank() - world.rank();
-  return RunWork(session, world, console,
-                 [&](const Work& work, AnswerSink& sink, RunReport* report) {
-                   return RunRank(session, work, world, console, sink, report);
-                 });
+  return RunWork(session, world, console, [&](const RankBody& body) { return body(world); });
+}
+
+/// A server that was asked to stop and did so in good order: 130 or 143, and nothing to tell.
+Status Stopped(const GenerateJob& job, Status status) {
+  return status.ok() && job.serve.on && StopRequested() ? IoError("") : status;
 }
 
 }  // namespace
@@ -83,12 +90,12 @@ Status RunJob(const GenerateJob& job, const Console& console) {
   NEMO_RETURN_IF_ERROR(CheckJob(job, console.json()));
   if (!LaunchedByMpi()) {
     NEMO_ASSIGN_OR_RETURN(Session session, OpenSession(job));
-    return RunThreads(std::move(session), console);
+    return Stopped(job, RunThreads(std::move(session), console));
   }
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld(job.comm));
   // The world's size is wrong for all alike.
   if (const Status status = CheckWorld(*world, job); !status.ok()) return OneVoice(*world, status);
-  return EndWorld(*world, RunProcess(job, *world, console));
+  return Stopped(job, EndWorld(*world, RunProcess(job, *world, console)));
 }
 
 }  // namespace nemo

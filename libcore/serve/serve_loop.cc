@@ -1,0 +1,101 @@
+#include "libcore/serve/serve_loop.h"
+
+#include <utility>
+
+namespace nemo {
+namespace {
+
+/// Far below any communicator's deadline, and soon enough to notice that a rank has died.
+constexpr std::chrono::seconds kHeartbeat{2};
+
+double Seconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+}  // namespace
+
+Status ServeLoop::Run() {
+  while (true) {
+    Turn turn;
+    if (queue_ != nullptr) turn = NextTurn();
+    const auto begin = Clock::now();
+    NEMO_RETURN_IF_ERROR(ShareTurn(&turn, world_));
+    const bool is_last = turn.is_last;
+    NEMO_RETURN_IF_ERROR(Act(std::move(turn)));
+    if (is_last) return OkStatus();
+    const auto step_begin = Clock::now();
+    NEMO_RETURN_IF_ERROR(Step());
+    const double step_seconds = Seconds(Clock::now() - step_begin);
+    if (queue_ != nullptr) {
+      GiveOut();
+      Report(begin, step_seconds);
+    }
+  }
+}
+
+Turn ServeLoop::NextTurn() {
+  if (generator_.idle()) queue_->WaitForWork(Clock::now() + kHeartbeat);
+  Turn turn;
+  for (auto it = running_.begin(); it != running_.end();) {
+    if (it->second.call->is_given_up()) {
+      turn.cancelled.push_back(it->first);
+      it = running_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  entering_ = queue_->Take(max_batch_size_ - std::ssize(running_));
+  for (const auto& [call, index] : entering_) turn.added.push_back(call->requests()[index]);
+  turn.is_last =
+      queue_->is_closed() && queue_->num_waiting() == 0 && running_.empty() && entering_.empty();
+  return turn;
+}
+
+Status ServeLoop::Act(Turn turn) {
+  for (const int64_t id : turn.cancelled) generator_.Cancel(id);
+  for (size_t i = 0; i < turn.added.size(); ++i) {
+    auto id = generator_.Add(std::move(turn.added[i]));
+    // The same verdict on all ranks. Requests were checked, so this is a memory that ran out.
+    if (queue_ == nullptr) continue;
+    entering_[i].call->MarkStarted();
+    if (id) {
+      running_[*id] = entering_[i];
+    } else {
+      entering_[i].call->Fail({400, id.error().message()});
+    }
+  }
+  entering_.clear();
+  return OkStatus();
+}
+
+Status ServeLoop::Step() {
+  if (generator_.idle()) return OkStatus();
+  if (queue_ == nullptr) {
+    NEMO_RETURN_IF_ERROR(generator_.Step());
+    generator_.TakeFinished();
+    return OkStatus();
+  }
+  return generator_.Step([this](const TokenEvent& event) {
+    const auto it = running_.find(event.id);
+    if (it != running_.end()) it->second.call->Tell(it->second.index, event);
+  });
+}
+
+void ServeLoop::GiveOut() {
+  for (auto& [id, result] : generator_.TakeFinished()) {
+    const auto it = running_.find(id);
+    if (it == running_.end()) continue;
+    stats_->CountTokens(result.num_prompt_tokens,
+                        std::ssize(result.token_ids) - result.num_prompt_tokens);
+    it->second.call->Tell(it->second.index, std::move(result));
+    running_.erase(it);
+  }
+}
+
+void ServeLoop::Report(Clock::time_point turn_begin, double step_seconds) {
+  const Scheduler::Counts& counts = generator_.counts();
+  stats_->SetLoad(generator_.load(), counts);
+  if (step_seconds > 0) stats_->CountStep(step_seconds, Seconds(Clock::now() - turn_begin));
+}
+
+}  // namespace nemo
