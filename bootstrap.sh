@@ -20,10 +20,12 @@ build_packages=(
 test_packages=(
   python3 python3-venv hdf5-tools                   # other people's readers check our files
   xz-utils                                          # the hostile archives come packed
-  curl shellcheck                                   # the batch scripts: what they call, how they read
+  curl shellcheck                                   # the batch scripts and streams of the server; how scripts read
 )
 # A Slurm of two nodes on this machine, for the time of one test. Not where a site has its own.
 slurm_packages=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)
+# Drives the server's page. Debian's; Ubuntu has it as a snap only, and that test then skips.
+page_packages=(chromium)
 
 readonly exit_failed=1 exit_usage=2 exit_environment=4
 readonly memory_per_job_kib=$((1536 * 1024))
@@ -177,6 +179,8 @@ Let root run
   }
 }
 
+has_browser() { command -v chromium google-chrome google-chrome-stable chrome >/dev/null; }
+
 # ---- build -------------------------------------------------------------------------------------
 
 # One job per core, but no more than memory has room for.
@@ -262,6 +266,7 @@ build() {
 # Not called `test`: that would hide the shell's own.
 test_everything() {
   command -v srun >/dev/null || test_packages+=("${slurm_packages[@]}")
+  ! grep -qx 'ID=debian' /etc/os-release 2>/dev/null || has_browser || test_packages+=("${page_packages[@]}")
   stage packages install_packages "${build_packages[@]}" "${test_packages[@]}"
   jobs=${jobs:-$(default_jobs)}
   stage "python packages" prepare_python

@@ -127,7 +127,8 @@ std::optional<NemoFault> CheckSentences(const Value* sentences, bool strict) {
 }
 
 std::optional<NemoFault> CheckKeys(const Value& body) {
-  for (const auto& [key, value] : body.as_object()) {
+  for (const auto& member : body.as_object()) {
+    const std::string& key = member.first;
     const bool known =
         key == "sentences" || std::any_of(std::begin(kFields), std::end(kFields),
                                           [&](const Field& f) { return key == f.name; });

@@ -16,6 +16,7 @@ const PRESETS = {
 };
 const STATE_EVERY_MS = 4000;
 const SHOWN_ALTERNATIVES = 5;
+const FULL_COLOUR_NATS = 6;  // a probability of 0.25 %
 
 let running = null;  // the AbortController of the answer that is being written
 let answer = '';     // its text
@@ -184,8 +185,8 @@ function tokenSpan(text, logprobs, i) {
   const span = document.createElement('span');
   const p = Math.exp(logprobs.token_logprobs[i]);
   const others = Object.entries(logprobs.top_logprobs[i]).sort((a, b) => b[1] - a[1]);
-  span.className = p < 0.1 ? 'token odd' : 'token';
-  span.style.setProperty('--p', Math.sqrt(p).toFixed(3));
+  span.className = p < 0.01 ? 'token odd' : 'token';
+  span.style.setProperty('--surprise', Math.min(1, -logprobs.token_logprobs[i] / FULL_COLOUR_NATS).toFixed(3));
   span.textContent = text;
   span.role = 'option';
   span.tabIndex = -1;
