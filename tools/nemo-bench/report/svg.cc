@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "libcore/base/format.h"
+#include "tools/common/html.h"
 
 namespace nemo {
 namespace {
@@ -173,29 +174,6 @@ class Roofline {
 };
 
 }  // namespace
-
-std::string EscapeHtml(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
 
 std::string RooflineSvg(const Limits& limits, const std::vector<RooflinePoint>& points) {
   std::vector<RooflinePoint> drawn;

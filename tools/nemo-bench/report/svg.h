@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "tools/nemo-bench/measure/roofline.h"
@@ -30,8 +29,5 @@ struct Bar {
   double peer = 0;      ///< likewise; 0: none
 };
 std::string BarsSvg(const std::vector<Bar>& bars);
-
-/// `text` with the characters that mean something in HTML replaced.
-std::string EscapeHtml(std::string_view text);
 
 }  // namespace nemo
