@@ -8,14 +8,16 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import time
 
 from common import check, skip
 
-PROGRAMS = ('munged', 'slurmctld', 'slurmd', 'srun', 'sinfo', 'scancel')
+PROGRAMS = ('munged', 'slurmctld', 'slurmd', 'srun', 'sbatch', 'sinfo', 'squeue', 'scontrol', 'scancel')
 NODES = ('n1', 'n2')
 CPUS = 16  # claimed by each node: more ranks than cores are fine for a test
+GPUS = 8  # claimed too, so that scripts for such nodes run as they are; their device files lead nowhere
 
 CONF = """ClusterName=nemo
 SlurmctldHost={host}(127.0.0.1)
@@ -41,7 +43,8 @@ SlurmdSpoolDir={dir}/spool.%n
 SlurmdPidFile={dir}/slurmd.%n.pid
 SlurmdLogFile={dir}/slurmd.%n.log
 TmpFS={dir}/tmp.%n
-NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs={cpus} RealMemory=2000
+GresTypes=gpu
+NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs={cpus} RealMemory=2000 Gres=gpu:{gpus}
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -92,7 +95,11 @@ class Cluster:
         port = free_ports(3)
         with open(self.env['SLURM_CONF'], 'w') as f:
             f.write(CONF.format(host=socket.gethostname().split('.')[0], port=port, first=port + 1, last=port + 2, dir=self.dir,
-                                cpus=CPUS))
+                                cpus=CPUS, gpus=GPUS))
+        for index in range(GPUS):
+            os.mknod(os.path.join(self.dir, f'gpu{index}'), 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        with open(os.path.join(self.dir, 'gres.conf'), 'w') as f:
+            f.write(f'NodeName=n[1-2] Name=gpu File={self.dir}/gpu[0-{GPUS - 1}]\n')
         key = os.path.join(self.dir, 'munge.key')
         with open(key, 'wb') as f:
             f.write(os.urandom(1024))
@@ -153,6 +160,48 @@ class Cluster:
                               timeout=seconds)
         check(done.returncode == 0, f'{" ".join(command)}\nexit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-3000:]}')
         return done.stdout
+
+    def submit(self, script, *args, flags=(), **settings):
+        """The id of a new job; its output goes to JOB.out in the cluster's folder. Settings are variables of its environment."""
+        done = subprocess.run(['sbatch', '--parsable', f'--output={self.dir}/%j.out', *flags, script, *args], capture_output=True,
+                              text=True, env=dict(self.env, **settings))
+        check(done.returncode == 0, f'sbatch {script}: {done.stderr}')
+        return done.stdout.strip()
+
+    def output_of(self, job):
+        try:
+            with open(os.path.join(self.dir, f'{job}.out'), errors='replace') as f:
+                return f.read()
+        except FileNotFoundError:
+            return ''
+
+    def state_of(self, job):
+        """(RUNNING, COMPLETED, ...; the batch script's exit code)."""
+        done = subprocess.run(['scontrol', 'show', 'job', job], capture_output=True, text=True, env=self.env)
+        facts = dict(word.split('=', 1) for word in done.stdout.split() if '=' in word)
+        return facts['JobState'], int(facts['ExitCode'].split(':')[0])
+
+    def wait_for_end(self, job, seconds):
+        """state_of the job once it has one that lasts."""
+        deadline = time.monotonic() + seconds
+        while self.state_of(job)[0] in ('PENDING', 'CONFIGURING', 'RUNNING', 'COMPLETING'):
+            check(time.monotonic() < deadline,
+                  f'job {job} still runs after {seconds} s\n{self.output_of(job)}\n{self.logs()}')
+            time.sleep(0.1)
+        return self.state_of(job)
+
+    def processes_of(self, job):
+        """Those whose environment says that they belong to the job."""
+        found = []
+        for entry in os.listdir('/proc'):
+            try:
+                with open(f'/proc/{entry}/environ', 'rb') as f:
+                    environment = f.read().split(b'\0')
+            except OSError:
+                continue
+            if f'SLURM_JOB_ID={job}'.encode() in environment and f'SLURM_CONF={self.env["SLURM_CONF"]}'.encode() in environment:
+                found.append(int(entry))
+        return found
 
     def rank_pid(self, rank, program):
         """The process of `rank` of the one step that runs, by what Slurm put into its environment."""

@@ -34,7 +34,8 @@ runs() { kill -0 "$1" 2>/dev/null; }
 answers() { curl --noproxy '*' --silent --output /dev/null --max-time 10 --request PUT "http://$address:$port"; }
 
 start_server() {
-  ! answers || die 4 "$address:$port is in use by another program; set NEMO_PORT"
+  # Somebody who listens there already would be taken for ours.
+  ! (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null || die 4 "$address:$port is in use by another program; set NEMO_PORT"
   local flags=(--serve --host "$host" --port "$port")
   [[ -z ${NEMO_API_KEY_FILE:-} ]] || flags+=(--api-key-file "$NEMO_API_KEY_FILE")
   as_ranks "$(tool nemo-generate)" "$model" "${layout[@]}" "${flags[@]}" "${extra_flags[@]}" &
