@@ -14,6 +14,7 @@ build_packages=(
   libfmt-dev libxxhash-dev libcli11-dev             # text, checksums, flags
   libsentencepiece-dev                              # tokenizer
   libpcre2-dev                                      # regular expressions of evaluation tasks
+  libcpp-httplib-dev                                # HTTP
   libopenmpi-dev openmpi-bin                        # ranks in several processes
   libgtest-dev                                      # unit tests
 )

@@ -46,9 +46,9 @@ bool HttpConnection::WaitForRequest(std::chrono::seconds limit,
   return false;
 }
 
-void HttpConnection::BeginRequest(std::chrono::seconds limit, size_t max_bytes) {
+void HttpConnection::BeginRequest(std::chrono::seconds limit, size_t max_head_bytes) {
   deadline_ = Clock::now() + limit;
-  bytes_left_ = max_bytes;
+  bytes_left_ = max_head_bytes;
   must_close = is_answered = is_late_ = false;
   finish = nullptr;
 }

@@ -21,8 +21,10 @@ class HttpConnection final : public httplib::Stream {
   /// Waits for the first byte of a request. False: none came in time, the client left, or
   /// `should_end` (asked several times a second) says so.
   bool WaitForRequest(std::chrono::seconds limit, const std::function<bool()>& should_end);
-  /// A request begins: all of it must come within `limit` and `max_bytes`.
-  void BeginRequest(std::chrono::seconds limit, size_t max_bytes);
+  /// A request begins: all of it must come within `limit`, its head within `max_head_bytes`.
+  void BeginRequest(std::chrono::seconds limit, size_t max_head_bytes);
+  /// The head is there; so much may follow.
+  void AllowBody(size_t max_bytes) { bytes_left_ = max_bytes; }
   bool has_left() const;
   bool is_late() const { return is_late_; }
   bool has_failed() const { return has_failed_; }  ///< a write did not reach the client

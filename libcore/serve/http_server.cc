@@ -95,12 +95,13 @@ class HttpEngine final : public httplib::Server {
 
   /// One request and its answer. False: the connection is to end.
   bool ServeOne(HttpConnection& connection) {
-    connection.BeginRequest(limits_.read_timeout,
-                            static_cast<size_t>(limits_.max_request_bytes) + kMaxHeadBytes);
+    connection.BeginRequest(limits_.read_timeout, kMaxHeadBytes);
     this_connection = &connection;
     bool is_closed = false;
     const bool is_written =
-        process_request(connection, false, is_closed, [](httplib::Request& request) {
+        process_request(connection, false, is_closed, [&](httplib::Request& request) {
+          // Chunks of a body have heads and tails.
+          connection.AllowBody(static_cast<size_t>(limits_.max_request_bytes) * 2 + kMaxHeadBytes);
           // Answers are short or grow; nobody needs them packed or in parts.
           request.headers.erase("Accept-Encoding");
           request.ranges.clear();
