@@ -148,9 +148,10 @@ void WeighRows(int64_t rows, const AttentionScratch& s, int64_t row, const BF16*
 /// Takes in one page: the rows' counts are set, keys packed. `next`: the keys of the next page.
 template <class V>
 void AddPage(AttentionScratch& s, const AttentionArgs& args, const BF16* values, const BF16* next) {
+  const auto* queries = static_cast<const typename V::X*>(s.queries);
   for (int64_t row = 0; row < s.num_rows; row += V::kRows) {
     const int64_t rows = s.num_rows - row < V::kRows ? s.num_rows - row : V::kRows;
-    DotRows<V>(rows, s.keys, s.queries + row * s.num_pairs, s.num_pairs, /*clear=*/true,
+    DotRows<V>(rows, s.keys, queries + row * s.num_pairs, s.num_pairs, /*clear=*/true,
                Ahead{nullptr, 0}, s.scores + row * kPageTokens);
   }
   SoftmaxRows<V>(s, args.scale);
@@ -196,13 +197,14 @@ void LoadQueries(const AttentionTask& task, AttentionScratch& s) {
   const AttentionArgs& args = *task.args;
   const int64_t q_per_group = args.num_q_heads / args.num_kv_heads;
   const int64_t qkv_stride = (args.num_q_heads + 2 * args.num_kv_heads) * args.head_dim;
+  auto* queries = static_cast<typename V::X*>(s.queries);
   for (int64_t row = 0; row < s.num_rows; ++row) {
     const int64_t block = row / V::kRows * V::kRows;
     const int64_t rows = s.num_rows - block < V::kRows ? s.num_rows - block : V::kRows;
     const int64_t head = task.kv_head * q_per_group + row % q_per_group;
     const BF16* query =
         args.qkv + (task.token_begin + row / q_per_group) * qkv_stride + head * args.head_dim;
-    PackPairs(query, args.head_dim, 1, rows, s.queries + block * s.num_pairs + (row - block));
+    PackPairs(query, args.head_dim, 1, rows, queries + block * s.num_pairs + (row - block));
   }
 }
 

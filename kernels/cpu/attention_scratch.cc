@@ -1,5 +1,6 @@
 #include "kernels/cpu/attention_scratch.h"
 
+#include "kernels/cpu/isa.h"
 #include "libcore/runtime/backend.h"
 
 namespace nemo::cpu {
@@ -25,7 +26,9 @@ int64_t Carve(Carver carver, int64_t num_rows, int64_t head_dim, AttentionScratc
   s.num_rows = num_rows;
   s.padded_dim = (head_dim + 15) / 16 * 16;
   s.num_pairs = (head_dim + 1) / 2;
-  carver.Take(s.queries, s.num_pairs * num_rows);
+  std::byte* queries;
+  carver.Take(queries, s.num_pairs * num_rows * kMaxPairBytes);
+  s.queries = queries;
   carver.Take(s.keys, s.num_pairs * 2 * kPageTokens);
   carver.Take(s.scores, num_rows * kPageTokens);
   carver.Take(s.counts, num_rows);

@@ -11,7 +11,7 @@ namespace nemo::cpu {
 /// A row is one query head of one token.
 struct AttentionScratch {
   int64_t num_rows, padded_dim, num_pairs;
-  uint32_t* queries;       ///< row blocks [num_pairs, rows of the block]
+  void* queries;           ///< row blocks [num_pairs, rows of the block] of up to kMaxPairBytes
   BF16* keys;              ///< [num_pairs, 64, 2]: a page as a weight panel
   float* scores;           ///< [num_rows, 64], later the weights
   int64_t* counts;         ///< [num_rows]: tokens of the page that the row sees

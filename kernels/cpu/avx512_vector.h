@@ -1,16 +1,13 @@
-// Sixteen floats in one register of AVX-512, and its bf16 dot product, which adds the odd product,
-// then the even one, each fused with the accumulator, and flushes denormals whatever the mode of
-// the thread. Included only by isa_avx512.cc and isa_amx.cc, after they have chosen the instruction
-// set and after every header with inline functions; each has a copy of its own.
+// Sixteen floats in one register of AVX-512; how they multiply pairs is told by who derives from
+// it. Included only by isa_avx512*.cc and isa_amx.cc, after they have chosen the instruction set
+// and after every header with inline functions; each has a copy of its own.
 #pragma once
 
 namespace nemo::cpu {
 namespace {
 
-struct Avx512 {
+struct Avx512Vector {
   using F = __m512;
-  using Pairs = __m512bh;
-  using Pair = __m512bh;
   static constexpr int kRows = 6;
   static constexpr int kColumns = 4;  // 6 x 4 accumulators, 4 weights, 1 activation of 32 registers
   static constexpr int kTransposeRows = 16;
@@ -68,19 +65,12 @@ struct Avx512 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), out, x);
   }
 
-  static Pairs LoadPairs(const BF16* p) {
-    return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p));
-  }
-  static Pair BroadcastPair(uint32_t pair) {
-    return reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(pair)));
-  }
-  static F Dot(F acc, Pairs w, Pair x) { return _mm512_dpbf16_ps(acc, w, x); }
   static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out);
 };
 
 /// Pairs 0 ... 15 of 16 tokens: out[pair * kPageTokens + token]. First 4 x 4 blocks inside 128-bit
 /// quarters, then the quarters themselves.
-void Avx512::TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
+void Avx512Vector::TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
   __m512i in[16], pairs[16], quads[16];
   for (int i = 0; i < 16; ++i) in[i] = _mm512_loadu_si512(rows + i * stride);
   for (int i = 0; i < 16; i += 2) {
@@ -108,7 +98,7 @@ void Avx512::TransposePairs(const BF16* rows, int64_t stride, uint32_t* out) {
 
 bool HasAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
+         __builtin_cpu_supports("avx512vl");
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "kernels/cpu/cpu_backend.h"
 #include "libcore/base/format.h"
@@ -23,19 +25,27 @@ constexpr OpTable kOps = {
 };
 
 /// Those with equal bits, fastest first.
-constexpr const IsaKernels* kIsas[] = {
+std::vector<const IsaKernels*> EqualIsas() {
+  std::vector<const IsaKernels*> isas = {
 #if defined(__x86_64__)
     &kAvx512Kernels,
+    &kAvx512fKernels,
     &kAvx2Kernels,
 #endif
     &kScalarKernels,
-};
+  };
+#if defined(__x86_64__)
+  // Intel's cores begin a bf16 dot product every second cycle, and two multiply-adds in each.
+  if (__builtin_cpu_is("intel")) std::swap(isas[0], isas[1]);
+#endif
+  return isas;
+}
 
 /// Adds in an order of its own: never chosen for somebody who did not ask for it.
 constexpr std::string_view kOptInIsa = "amx";
 
 Result<const IsaKernels*> ChooseIsa(const std::string& name) {
-  for (const IsaKernels* isa : kIsas) {
+  for (const IsaKernels* isa : EqualIsas()) {
     if ((name == "auto" || name == isa->name) && isa->available()) return isa;
   }
 #if defined(__x86_64__)
@@ -43,17 +53,18 @@ Result<const IsaKernels*> ChooseIsa(const std::string& name) {
 #endif
   if (name == kOptInIsa) {
     return InvalidArgument(
-        Format("isa 'amx' needs a processor with AMX-BF16 and AVX512-BF16 (Sapphire Rapids and "
+        Format("isa 'amx' needs a processor with AMX-BF16 and AVX-512 (Sapphire Rapids and "
                "later), and a kernel (5.16 and later) that permits its use; this machine has: {}",
                fmt::join(AvailableIsas(), ", ")));
   }
-  for (const char* known : {"avx512", "avx2", "scalar"}) {
+  for (const char* known : {"avx512", "avx512f", "avx2", "scalar"}) {
     if (name == known) {
       return InvalidArgument(Format("isa '{}' is not available on this machine, which has: {}",
                                     name, fmt::join(AvailableIsas(), ", ")));
     }
   }
-  return InvalidArgument(Format("unknown isa '{}'; known: auto, amx, avx512, avx2, scalar", name));
+  return InvalidArgument(
+      Format("unknown isa '{}'; known: auto, amx, avx512, avx512f, avx2, scalar", name));
 }
 
 /// Panel `index` from its rows [up to 64, k]: the pairs of its columns, leaf by leaf. Missing
@@ -140,7 +151,7 @@ Result<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& options)
 
 std::vector<std::string> AvailableIsas() {
   std::vector<std::string> names;
-  for (const cpu::IsaKernels* isa : cpu::kIsas) {
+  for (const cpu::IsaKernels* isa : cpu::EqualIsas()) {
     if (isa->available()) names.emplace_back(isa->name);
   }
   return names;

@@ -1,7 +1,6 @@
 // The inner loops of the CPU backend, once per instruction set. They are written once, over a
-// vector type V (linear_kernel.h, norm_kernel.h, ...), and compiled in isa_scalar.cc, isa_avx2.cc
-// and isa_avx512.cc. The files with the operations' names (linear.cc, ...) cut the work into tasks
-// and hand it to the threads.
+// vector type V (linear_kernel.h, norm_kernel.h, ...), and compiled in isa_*.cc. The files with the
+// operations' names (linear.cc, ...) cut the work into tasks and hand it to the threads.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +19,7 @@ namespace nemo::cpu {
 
 inline constexpr int64_t kPanelColumns =
     64;  ///< columns of one weight panel; also the tokens of one KV page
+inline constexpr int64_t kLineBytes = 64;    ///< of a cache line
 inline constexpr int64_t kMaxBlockRows = 6;  ///< no instruction set works on more rows at once
 inline constexpr int kMaxLevels = 4;         ///< leaf sums alive at once in a tree of kNumLeaves
 static_assert(kPanelColumns == kPageTokens);
@@ -58,12 +58,20 @@ inline SliceCut SlicesOfLeaf(int64_t leaf_pairs, int64_t num_row_blocks) {
   return {leaf_pairs, EvenCut::InPartsOf(slice_tiles, num_tiles)};
 }
 
+/// A pair of activations for kernels that multiply floats; for the others a pair is 32 bits, the
+/// even element in the low half.
+struct WidePair {
+  float odd, even;
+};
+inline constexpr int64_t kMaxPairBytes = sizeof(WidePair);
+
 /// Panel columns of one product of up to `m` rows with one panel of a weight.
 struct PanelTask {
   const BF16* panel;  ///< [num_leaves, leaf_pairs, 64, 2]
   /// Slice after slice of each leaf; a slice consists of row blocks [pairs of the slice, rows of
-  /// the block], each element a pair (even, odd). Rows are cut by EvenCut in parts of block_rows.
-  const uint32_t* x;
+  /// the block], each element a pair, of IsaKernels::pair_bytes. Rows are cut by EvenCut in parts
+  /// of block_rows.
+  const void* x;
   int64_t m;
   int64_t leaf_pairs;
   int num_leaves;
@@ -92,6 +100,7 @@ struct IsaKernels {
   const char* name;
   bool (*available)();  ///< on this machine; AMX asks the kernel for permission
   int64_t block_rows;   ///< rows of a block of packed activations
+  int64_t pair_bytes;   ///< of packed activations: uint32_t or WidePair
   /// `count` <= 64 rows of `size` elements, `stride` apart, to [(size + 1) / 2, 64, 2].
   void (*pack_panel)(const BF16* rows, int64_t stride, int64_t size, int64_t count, BF16* panel);
   void (*panel)(const PanelTask& task);
@@ -103,13 +112,15 @@ struct IsaKernels {
 
 extern const IsaKernels kScalarKernels;
 #if defined(__x86_64__)
-extern const IsaKernels kAvx2Kernels;    ///< AVX2 and FMA
-extern const IsaKernels kAvx512Kernels;  ///< AVX512F, BW, VL and BF16
-extern const IsaKernels kAmxKernels;     ///< the same and AMX-BF16: not the bits of the others
+extern const IsaKernels kAvx2Kernels;     ///< AVX2 and FMA
+extern const IsaKernels kAvx512Kernels;   ///< AVX512F, BW, VL and BF16
+extern const IsaKernels kAvx512fKernels;  ///< the same without BF16
+extern const IsaKernels kAmxKernels;      ///< and AMX-BF16: not the bits of the others
 #endif
 
 /// Cuts a row `x` of k elements into pairs, leaf by leaf: out[pair * stride] holds elements 2i (low
 /// half) and 2i + 1 of the leaf; the missing element of an odd leaf is zero.
 void PackPairs(const BF16* x, int64_t k, int num_leaves, int64_t stride, uint32_t* out);
+void PackPairs(const BF16* x, int64_t k, int num_leaves, int64_t stride, WidePair* out);
 
 }  // namespace nemo::cpu

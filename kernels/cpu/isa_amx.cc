@@ -19,16 +19,17 @@
 #include "libcore/runtime/math.h"
 
 #ifdef __clang__
-#pragma clang attribute push( \
-    __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512bf16"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl"))), \
+                             apply_to = function)
 #else
 // As in isa_avx512.cc.
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512vl,avx512bf16")
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512vl")
 #endif
 
 #include "kernels/cpu/avx512_vector.h"
+#include "kernels/cpu/avx512f_vector.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/tile_kernel.h"
 
@@ -59,7 +60,7 @@ struct AmxTiles {
 };
 
 void TilePanel(const PanelTask& task) {
-  Panel<Avx512, TileLeaf<AmxTiles>>(task);
+  Panel<Avx512f, TileLeaf<AmxTiles>>(task);
   // The state of unused tiles need not be saved when another thread gets the core.
   asm volatile("tilerelease");
 }
@@ -92,8 +93,9 @@ bool KernelPermitsTiles() {
 bool HasAmx() { return HasAvx512() && ProcessorHasTiles() && KernelPermitsTiles(); }
 
 constexpr IsaKernels TileKernels() {
-  IsaKernels kernels = KernelsOf<Avx512>("amx", HasAmx);
+  IsaKernels kernels = KernelsOf<Avx512f>("amx", HasAmx);
   kernels.block_rows = 1;
+  kernels.pair_bytes = sizeof(uint32_t);
   kernels.panel = TilePanel;
   return kernels;
 }

@@ -34,6 +34,8 @@ struct Avx2 {
   struct Pair {
     __m256 even, odd;
   };
+  using X = uint32_t;
+  static constexpr int kParts = 1;
   static constexpr int kRows = 4;
   static constexpr int kColumns = 1;
   static constexpr int kTransposeRows = 8;
@@ -101,12 +103,12 @@ struct Avx2 {
     return _mm256_castsi256_ps(
         _mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
   }
-  static Pairs LoadPairs(const BF16* p) {
+  static Pairs LoadPairs(const BF16* p, int /*part*/) {
     const __m256i lo = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     const __m256i hi = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 16));
     return {{Even(lo), Even(hi)}, {Odd(lo), Odd(hi)}};
   }
-  static Pair BroadcastPair(uint32_t pair) {
+  static Pair BroadcastPair(X pair, int /*part*/) {
     const __m256i both = _mm256_set1_epi32(static_cast<int>(pair));
     return {Even(both), Odd(both)};
   }

@@ -28,7 +28,30 @@
 
 namespace nemo::cpu {
 
-constinit const IsaKernels kAvx512Kernels = KernelsOf<Avx512>("avx512", HasAvx512);
+namespace {
+
+/// The bf16 dot product adds the odd product, then the even one, each fused with the accumulator,
+/// and flushes denormals whatever the mode of the thread.
+struct Avx512 : Avx512Vector {
+  using X = uint32_t;
+  using Pairs = __m512bh;
+  using Pair = __m512bh;
+  static constexpr int kParts = 1;
+
+  static Pairs LoadPairs(const BF16* p, int /*part*/) {
+    return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p));
+  }
+  static Pair BroadcastPair(X pair, int /*part*/) {
+    return reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(pair)));
+  }
+  static F Dot(F acc, Pairs w, Pair x) { return _mm512_dpbf16_ps(acc, w, x); }
+};
+
+bool HasDotProduct() { return HasAvx512() && __builtin_cpu_supports("avx512bf16"); }
+
+}  // namespace
+
+constinit const IsaKernels kAvx512Kernels = KernelsOf<Avx512>("avx512", HasDotProduct);
 
 }  // namespace nemo::cpu
 

@@ -18,6 +18,8 @@ struct Scalar {
   struct Pair {
     float even, odd;
   };
+  using X = uint32_t;
+  static constexpr int kParts = 1;
   static constexpr int kRows = 4;
   static constexpr int kColumns = 1;
   static constexpr int kTransposeRows = 1;
@@ -74,7 +76,7 @@ struct Scalar {
     return Map([&](int i) { return ExpF32(v.lane[i]); });
   }
 
-  static Pairs LoadPairs(const BF16* p) {
+  static Pairs LoadPairs(const BF16* p, int /*part*/) {
     Pairs out;
     for (int i = 0; i < 16; ++i) {
       out.even[i] = FloatFromBF16(p[2 * i]);
@@ -82,7 +84,7 @@ struct Scalar {
     }
     return out;
   }
-  static Pair BroadcastPair(uint32_t pair) {
+  static Pair BroadcastPair(X pair, int /*part*/) {
     return {FloatFromBF16(static_cast<BF16>(pair)), FloatFromBF16(static_cast<BF16>(pair >> 16))};
   }
   static F Dot(const F& acc, const Pairs& w, const Pair& x) {

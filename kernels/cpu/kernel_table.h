@@ -17,6 +17,7 @@ constexpr IsaKernels KernelsOf(const char* name, bool (*available)()) {
       .name = name,
       .available = available,
       .block_rows = V::kRows,
+      .pair_bytes = sizeof(typename V::X),
       .pack_panel = PackPanel<V>,
       .panel = Panel<V>,
       .residual_norm_row = ResidualNormRow<V>,

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/cpu/cpu_backend.h"
 #include "libcore/runtime/math.h"
@@ -13,29 +15,40 @@ constexpr int64_t kMaxRows = 384;
 
 int64_t ItemBytes(Epilogue epilogue) { return epilogue == Epilogue::kFloat ? 4 : 2; }
 
+template <typename X>
+X PairOf(uint32_t pair) {
+  if constexpr (std::is_same_v<X, WidePair>) {
+    return {std::bit_cast<float>(pair & 0xffff0000u), std::bit_cast<float>(pair << 16)};
+  } else {
+    return pair;
+  }
+}
+
 /// Rows of whole pairs, `stride` elements apart, to a block [num_pairs, R].
-template <int R>
-void InterleaveRows(const BF16* x, int64_t stride, int64_t num_pairs, uint32_t* out) {
+template <typename X, int R>
+void InterleaveRows(const BF16* x, int64_t stride, int64_t num_pairs, X* out) {
   for (int64_t pair = 0; pair < num_pairs; ++pair, out += R) {
     for (int row = 0; row < R; ++row) {
-      std::memcpy(out + row, x + row * stride + 2 * pair, sizeof(*out));
+      uint32_t both;
+      std::memcpy(&both, x + row * stride + 2 * pair, sizeof(both));
+      out[row] = PairOf<X>(both);
     }
   }
 }
 
 /// InterleaveRows for a number of rows known only at run time.
-template <int R = kMaxBlockRows>
-void PackBlock(int64_t rows, const BF16* x, int64_t stride, int64_t num_pairs, uint32_t* out) {
+template <typename X, int R = kMaxBlockRows>
+void PackBlock(int64_t rows, const BF16* x, int64_t stride, int64_t num_pairs, X* out) {
   if (rows == R) {
-    InterleaveRows<R>(x, stride, num_pairs, out);
+    InterleaveRows<X, R>(x, stride, num_pairs, out);
   } else if constexpr (R > 1) {
-    PackBlock<R - 1>(rows, x, stride, num_pairs, out);
+    PackBlock<X, R - 1>(rows, x, stride, num_pairs, out);
   }
 }
 
 /// `m` rows as PanelTask::x wants them.
-void PackRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, int64_t m,
-              uint32_t* out) {
+template <typename X>
+void PackRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, int64_t m, X* out) {
   const EvenCut blocks = EvenCut::InPartsOf(self.kernels().block_rows, m);
   const SliceCut slices = SlicesOfLeaf(weight.leaf_pairs(), blocks.count);
   const int64_t k = weight.k(), leaf_size = k / weight.num_leaves();
@@ -46,22 +59,39 @@ void PackRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, int64_
     const int64_t begin = slices.at(slice), num_pairs = slices.at(slice + 1) - begin;
     const int64_t num_whole = std::min(num_pairs, leaf_size / 2 - begin);
     const BF16* from = x + row * k + leaf * leaf_size + 2 * begin;
-    uint32_t* to = out + (leaf * weight.leaf_pairs() + begin) * m + row * num_pairs;
+    X* to = out + (leaf * weight.leaf_pairs() + begin) * m + row * num_pairs;
     PackBlock(rows, from, k, num_whole, to);
     if (num_whole == num_pairs) return;  // else the leaf is odd and ends with half a pair
-    for (int64_t i = 0; i < rows; ++i) to[num_whole * rows + i] = from[i * k + 2 * num_whole];
+    for (int64_t i = 0; i < rows; ++i) {
+      to[num_whole * rows + i] = PairOf<X>(from[i * k + 2 * num_whole]);
+    }
   });
+}
+
+template <typename X>
+void PackPairsAs(const BF16* x, int64_t k, int num_leaves, int64_t stride, X* out) {
+  const int64_t leaf_size = k / num_leaves;
+  for (int leaf = 0; leaf < num_leaves; ++leaf, x += leaf_size) {
+    for (int64_t even = 0; even < leaf_size; even += 2, out += stride) {
+      const uint32_t odd = even + 1 < leaf_size ? x[even + 1] : 0;
+      *out = PairOf<X>(x[even] | odd << 16);
+    }
+  }
 }
 
 /// `m` <= kMaxRows rows through all panels.
 Status MultiplyRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, int64_t m,
                     Epilogue epilogue, std::byte* y) {
-  const int64_t packed_bytes = m * weight.num_pairs() * static_cast<int64_t>(sizeof(uint32_t));
+  const bool wide = self.kernels().pair_bytes == sizeof(WidePair);
+  const int64_t packed_bytes = m * weight.num_pairs() * self.kernels().pair_bytes;
   const int64_t sums_bytes = kMaxLevels * m * kPanelColumns * static_cast<int64_t>(sizeof(float));
-  NEMO_ASSIGN_OR_RETURN(std::byte * shared, self.SharedScratch(packed_bytes));
+  NEMO_ASSIGN_OR_RETURN(std::byte * packed, self.SharedScratch(packed_bytes));
   NEMO_ASSIGN_OR_RETURN(const auto blocks, self.ThreadScratch(sums_bytes));
-  auto* packed = reinterpret_cast<uint32_t*>(shared);
-  PackRows(self, weight, x, m, packed);
+  if (wide) {
+    PackRows(self, weight, x, m, reinterpret_cast<WidePair*>(packed));
+  } else {
+    PackRows(self, weight, x, m, reinterpret_cast<uint32_t*>(packed));
+  }
   self.pool().ForEach(weight.num_panels(), [&](int64_t index, int thread) {
     const int64_t first = index * kPanelColumns;
     self.kernels().panel({
@@ -83,13 +113,11 @@ Status MultiplyRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, 
 }  // namespace
 
 void PackPairs(const BF16* x, int64_t k, int num_leaves, int64_t stride, uint32_t* out) {
-  const int64_t leaf_size = k / num_leaves;
-  for (int leaf = 0; leaf < num_leaves; ++leaf, x += leaf_size) {
-    for (int64_t even = 0; even < leaf_size; even += 2, out += stride) {
-      const uint32_t odd = even + 1 < leaf_size ? x[even + 1] : 0;
-      *out = x[even] | odd << 16;
-    }
-  }
+  PackPairsAs(x, k, num_leaves, stride, out);
+}
+
+void PackPairs(const BF16* x, int64_t k, int num_leaves, int64_t stride, WidePair* out) {
+  PackPairsAs(x, k, num_leaves, stride, out);
 }
 
 Status Linear(Backend& backend, const LinearArgs& args) {

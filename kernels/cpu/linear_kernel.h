@@ -1,12 +1,11 @@
-// The product of packed activations with one weight panel, over a vector type V of 16 floats.
-// Included only by isa_*.cc, after the file has chosen its instruction set.
+// The product of packed activations with one weight panel, over a vector type V of 16 floats. V
+// takes its activations as V::X, and multiplies a pair in V::kParts steps, each a Dot. Included
+// only by isa_*.cc, after the file has chosen its instruction set.
 #pragma once
 
 #include "kernels/cpu/isa.h"
 
 namespace nemo::cpu {
-
-inline constexpr int64_t kLineBytes = 64;  ///< of a cache line
 
 /// `count` of 64 rows of `size` elements, `stride` apart, to a panel [pairs, 64, 2]. Some of the
 /// rows behind them may be packed as well (they must exist), the others keep what they had. Group
@@ -47,7 +46,7 @@ struct Ahead {
 /// sums [R, 64] += `num_pairs` pairs, or = when `clear`. panel: [num_pairs, 64, 2]; x: [num_pairs,
 /// R]. Each element of `sums` sees its pairs in order, whatever R.
 template <class V, int R, int kLines>
-void DotBlock(const BF16* panel, const uint32_t* x, int64_t num_pairs, bool clear,
+void DotBlock(const BF16* panel, const typename V::X* x, int64_t num_pairs, bool clear,
               const char* ahead, float* sums) {
   using F = typename V::F;
   for (int64_t first = 0; first < kPanelColumns; first += 16 * V::kColumns) {
@@ -72,14 +71,17 @@ void DotBlock(const BF16* panel, const uint32_t* x, int64_t num_pairs, bool clea
         NEMO_UNROLL
         for (int i = 0; i < kLines; ++i) __builtin_prefetch(ahead + (p * kLines + i) * kLineBytes);
       }
-      typename V::Pairs weight[V::kColumns];
       NEMO_UNROLL
-      for (int c = 0; c < V::kColumns; ++c) weight[c] = V::LoadPairs(w + 32 * c);
-      NEMO_UNROLL
-      for (int r = 0; r < R; ++r) {
-        const auto value = V::BroadcastPair(x[p * R + r]);
+      for (int part = 0; part < V::kParts; ++part) {
+        typename V::Pairs weight[V::kColumns];
         NEMO_UNROLL
-        for (int c = 0; c < V::kColumns; ++c) acc[r][c] = V::Dot(acc[r][c], weight[c], value);
+        for (int c = 0; c < V::kColumns; ++c) weight[c] = V::LoadPairs(w + 32 * c, part);
+        NEMO_UNROLL
+        for (int r = 0; r < R; ++r) {
+          const auto value = V::BroadcastPair(x[p * R + r], part);
+          NEMO_UNROLL
+          for (int c = 0; c < V::kColumns; ++c) acc[r][c] = V::Dot(acc[r][c], weight[c], value);
+        }
       }
     }
     NEMO_UNROLL
@@ -94,7 +96,7 @@ void DotBlock(const BF16* panel, const uint32_t* x, int64_t num_pairs, bool clea
 
 /// DotBlock for numbers known only at run time: `rows` <= V::kRows, ahead.lines 0, 1, 2 or 4.
 template <class V, int R = V::kRows>
-void DotRows(int64_t rows, const BF16* panel, const uint32_t* x, int64_t num_pairs, bool clear,
+void DotRows(int64_t rows, const BF16* panel, const typename V::X* x, int64_t num_pairs, bool clear,
              const Ahead& ahead, float* sums) {
   if (rows == R) {
     switch (ahead.lines) {
@@ -132,14 +134,15 @@ template <class V>
 void DotLeaf(const PanelTask& task, int leaf, float* sums) {
   const EvenCut blocks = EvenCut::InPartsOf(V::kRows, task.m);
   const SliceCut slices = SlicesOfLeaf(task.leaf_pairs, blocks.count);
+  const auto* x = static_cast<const typename V::X*>(task.x);
   for (int64_t slice = 0; slice < slices.count(); ++slice) {
     const int64_t begin = leaf * task.leaf_pairs + slices.at(slice);
     const int64_t num_pairs = slices.at(slice + 1) - slices.at(slice);
     const BF16* panel = task.panel + begin * 2 * kPanelColumns;
     for (int64_t block = 0; block < blocks.count; ++block) {
       const int64_t row = blocks.at(block);
-      DotRows<V>(blocks.at(block + 1) - row, panel, task.x + begin * task.m + row * num_pairs,
-                 num_pairs, slice == 0, AheadOf<V>(block, blocks.count, panel, num_pairs),
+      DotRows<V>(blocks.at(block + 1) - row, panel, x + begin * task.m + row * num_pairs, num_pairs,
+                 slice == 0, AheadOf<V>(block, blocks.count, panel, num_pairs),
                  sums + row * kPanelColumns);
     }
   }

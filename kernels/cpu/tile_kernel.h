@@ -97,13 +97,14 @@ void TileBlock(int64_t rows, const BF16* panel, const uint32_t* x, int64_t num_p
 template <class Tiles>
 void TileLeaf(const PanelTask& task, int leaf, float* sums) {
   const SliceCut slices = SlicesOfLeaf(task.leaf_pairs, task.m);
+  const auto* x = static_cast<const uint32_t*>(task.x);
   for (int64_t slice = 0; slice < slices.count(); ++slice) {
     const int64_t begin = leaf * task.leaf_pairs + slices.at(slice);
     const int64_t num_pairs = slices.at(slice + 1) - slices.at(slice);
     for (int64_t row = 0; row < task.m; row += kTileRows) {
       const int64_t rows = task.m - row < kTileRows ? task.m - row : kTileRows;
       TileBlock<Tiles>(rows, task.panel + begin * 2 * kPanelColumns,
-                       task.x + begin * task.m + row * num_pairs, num_pairs, slice == 0,
+                       x + begin * task.m + row * num_pairs, num_pairs, slice == 0,
                        sums + row * kPanelColumns);
     }
   }

@@ -68,8 +68,9 @@ std::vector<Flag> BackendFlags(BackendChoice* choice) {
            .set = SetChoice(&choice->name, names)},
           {.name = "isa",
            .value = "NAME",
-           .help = "instruction set of the cpu backend: auto (default), amx, avx512, avx2, scalar",
-           .choices = {"auto", "amx", "avx512", "avx2", "scalar"},
+           .help = "instruction set of the cpu backend: auto (default), amx, avx512, avx512f, avx2, "
+                   "scalar",
+           .choices = {"auto", "amx", "avx512", "avx512f", "avx2", "scalar"},
            .set = SetText(&choice->isa)},
           {.name = "device",
            .value = "N",

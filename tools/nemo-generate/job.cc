@@ -223,9 +223,9 @@ FlagGroup MachineFlags(GenerateJob* job) {
        {.name = "isa",
         .value = "NAME",
         .help =
-            "instruction set of the cpu backend: auto (default), avx512, avx2, scalar, which give "
-            "the same bits, or amx, which does not",
-        .choices = {"auto", "amx", "avx512", "avx2", "scalar"},
+            "instruction set of the cpu backend: auto (default), avx512, avx512f, avx2, scalar, "
+            "which give the same bits, or amx, which does not",
+        .choices = {"auto", "amx", "avx512", "avx512f", "avx2", "scalar"},
         .set = SetText(&job->isa)},
        {.name = "dtype-profile",
         .value = "NAME",

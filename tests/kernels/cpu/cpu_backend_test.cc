@@ -158,7 +158,7 @@ TEST(CpuBackend, VocabularyShardsOfTheEmbeddingAddUpToTheWhole) {
 TEST(CpuBackend, NamesWhatItLacks) {
   const auto error = [](BackendOptions options) { return CreateCpuBackend(options).error(); };
   EXPECT_EQ(error({.isa = "sse9"}).code(), StatusCode::kInvalidArgument);
-  EXPECT_NE(error({.isa = "sse9"}).message().find("auto, amx, avx512, avx2, scalar"),
+  EXPECT_NE(error({.isa = "sse9"}).message().find("auto, amx, avx512, avx512f, avx2, scalar"),
             std::string::npos);
   EXPECT_EQ(error({.num_threads = -1}).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(error({.num_threads = 1 << 30}).code(), StatusCode::kInvalidArgument);
