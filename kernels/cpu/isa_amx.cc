@@ -40,6 +40,10 @@ namespace {
 struct AmxTiles {
   static void Configure(const TileConfig& config) { asm volatile("ldtilecfg %0" : : "m"(config)); }
   template <int kTile>
+  static void Zero() {
+    asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
+  }
+  template <int kTile>
   static void Load(const void* from, int64_t stride_bytes) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2"
                  :

@@ -32,6 +32,11 @@ struct ImitatedTiles {
     std::memset(tiles, 0, sizeof(tiles));
   }
   template <int kTile>
+  static void Zero() {
+    ASSERT_GT(config.num_rows[kTile], 0);
+    for (Row& row : tiles[kTile]) row = {};
+  }
+  template <int kTile>
   static void Load(const void* from, int64_t stride_bytes) {
     ASSERT_GT(config.num_rows[kTile], 0);
     for (int row = 0; row < config.num_rows[kTile]; ++row) {
@@ -126,7 +131,7 @@ void ExpectProductOfLeaf(int64_t m, int64_t leaf_pairs, int num_leaves, int leaf
 }
 
 TEST(TileKernel, MultipliesAnyNumberOfRowsAndPairs) {
-  for (int64_t m : {1, 2, 15, 16, 17, 33}) {
+  for (int64_t m : {1, 2, 15, 16, 17, 32, 33, 48, 50}) {
     for (int64_t leaf_pairs : {1, 15, 16, 17, 40, 64, 65, 500}) {
       ExpectProductOfLeaf(m, leaf_pairs, 1, 0);
     }
