@@ -17,6 +17,7 @@
 #include "tools/common/source.h"
 #include "tools/common/world_flags.h"
 #include "tools/nemo-bench/engine/engine_bench.h"
+#include "tools/nemo-bench/engine/few_shot.h"
 #include "tools/nemo-bench/measure/machine.h"
 #include "tools/nemo-bench/measure/page_cache.h"
 #include "tools/nemo-bench/measure/probes.h"
@@ -42,6 +43,7 @@ Status CheckOptions(const ModelOptions& options, const ModelConfig& config) {
   for (const auto& [flag, length] :
        {std::pair("--n-prompt", Most(options.prompts)),
         std::pair("--texts", options.texts > 0 ? kLongestText : 0),
+        std::pair("--questions", options.questions > 0 ? kFewShotTokens : 0),
         std::pair("--n-gen", Most(options.generated) + defaults.warmup_steps),
         std::pair("--check-tokens", options.check_tokens)}) {
     if (length > config.max_position_embeddings) {
@@ -123,6 +125,20 @@ Status MeasureRows(Session& session, Engine& engine, const Console& console) {
       Row row = MakeRow(session, Format("ll{}", options.texts), Format("loglik_{}", options.texts),
                         tokens, times, ScoringWork(config, session.bench));
       row.record.shape = Format("{} tokens in texts of 64 to 256", tokens);
+      session.rows.push_back(std::move(row));
+    }
+  }
+  if (options.questions > 0) {
+    if (speaks) console.Detail(Format("fs{}", options.questions));
+    NEMO_ASSIGN_OR_RETURN(const StepTimes times,
+                          MeasureFewShot(engine, session.bench, options.repetitions));
+    if (speaks) {
+      Row row = MakeRow(session, Format("fs{}", options.questions),
+                        Format("fewshot_{}", options.questions),
+                        options.questions * (kHeadTokens + kQuestionTokens), times,
+                        FewShotWork(config, session.bench));
+      row.record.shape =
+          Format("questions of {} tokens after {} of their subject", kQuestionTokens, kHeadTokens);
       session.rows.push_back(std::move(row));
     }
   }
@@ -302,6 +318,7 @@ Result<bool> Run(const ModelOptions& options, const Console& console) {
   Session session = {.options = options, .subject = {}, .bench = {}};
   session.bench.prefill_chunk = options.prefill_chunk;
   session.bench.texts = options.texts;
+  session.bench.questions = options.questions;
   NEMO_ASSIGN_OR_RETURN(session.subject, OpenSubject(options));
   NEMO_RETURN_IF_ERROR(CheckOptions(options, session.subject.config));
 
@@ -343,6 +360,11 @@ std::vector<Flag> WorkFlags(ModelOptions* options) {
        .value = "N",
        .help = "texts of 64 to 256 tokens, every token of which is scored, ll (default 0: none)",
        .set = SetInt(&options->texts, 0, 100'000)},
+      {.name = "questions",
+       .value = "N",
+       .help = "few-shot questions, fs: 100 tokens after 600 that 16 questions share, all choices "
+               "from the row after them; tok/s counts all 700 (default 0: none)",
+       .set = SetInt(&options->questions, 0, 100'000)},
       {.name = "batch",
        .letter = 'b',
        .value = "N,N...",

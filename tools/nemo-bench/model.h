@@ -20,6 +20,7 @@ struct ModelOptions {
   std::vector<int64_t> prompts = {512};
   std::vector<int64_t> generated = {128};
   int64_t texts = 0;
+  int64_t questions = 0;
   std::vector<int64_t> batches = {1, 8, 32};
   int64_t repetitions = 5;
   int64_t prefill_chunk = 512;

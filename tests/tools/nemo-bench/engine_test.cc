@@ -7,6 +7,7 @@
 #include "kernels/reference/backend.h"
 #include "kernels/registry.h"
 #include "tools/nemo-bench/engine/engine_bench.h"
+#include "tools/nemo-bench/engine/few_shot.h"
 #include "tools/nemo-bench/engine/synthetic_source.h"
 
 namespace nemo {
@@ -150,6 +151,18 @@ TEST(EngineBench, TextsAreOfAllLengthsFrom64To256) {
     sum += static_cast<double>(TokensOfText(text)) / 1000;
   }
   EXPECT_NEAR(sum, 160, 3);
+}
+
+TEST(FewShot, CountsAHeadOncePerSubject) {
+  const ModelConfig config = TinyConfig();
+  const auto flops = [&](int64_t questions) {
+    return FewShotWork(config, {.questions = questions}).flops;
+  };
+  const double head = PrefillWork(config, kHeadTokens, 512).flops;
+  const double question = PrefillWork(config, kHeadTokens + kQuestionTokens, 512).flops - head;
+  EXPECT_NEAR(flops(1), head + question, 1e-9 * flops(1));
+  EXPECT_NEAR(flops(16), head + 16 * question, 1e-9 * flops(16));
+  EXPECT_NEAR(flops(17), 2 * head + 17 * question, 1e-9 * flops(17));
 }
 
 TEST(CompareLogits, SeesWhatDiffers) {

@@ -10,43 +10,11 @@
 
 #include "libcore/base/format.h"
 #include "libcore/base/progress.h"
-#include "tools/nemo-bench/measure/repeat.h"
+#include "tools/nemo-bench/engine/few_shot.h"
+#include "tools/nemo-bench/engine/step_clock.h"
 
 namespace nemo {
 namespace {
-
-/// The same tokens on every rank.
-class RandomTokens {
- public:
-  explicit RandomTokens(const Engine& engine)
-      : vocab_size_(static_cast<uint64_t>(engine.config().vocab_size)) {}
-  int32_t Next() { return static_cast<int32_t>(random_() % vocab_size_); }
-
- private:
-  uint64_t vocab_size_;
-  std::mt19937_64 random_{20240607};
-};
-
-/// From the moment when all ranks are ready until all are done.
-Status Clock(Engine& engine, const EngineBenchOptions& options, const std::function<Status()>& step,
-             StepTimes* times) {
-  if (StopRequested()) return IoError(Format("stopped by signal {}", StopSignal()));
-  Communicator& world = engine.world();
-  if (world.size() > 1) NEMO_RETURN_IF_ERROR(world.Barrier());
-  const Stopwatch watch;
-  NEMO_RETURN_IF_ERROR(step());
-  if (world.size() > 1) NEMO_RETURN_IF_ERROR(world.Barrier());
-  const double wall = watch.wall_seconds();
-  double cpu = watch.cpu_seconds();
-  if (options.processes) {
-    NEMO_ASSIGN_OR_RETURN(cpu, SumOverRanks(world, cpu));
-  }
-  if (times != nullptr) {
-    times->wall.push_back(wall);
-    times->cpu.push_back(cpu);
-  }
-  return OkStatus();
-}
 
 /// Parameters of the products: of all layers, and of the output layer.
 struct Products {
@@ -132,6 +100,11 @@ EngineOptions OptionsFor(const EngineBenchOptions& options, int64_t prompt, int6
     engine.max_sequences = std::max(engine.max_sequences, TextSlots(options));
     engine.max_sequence_tokens = std::max(engine.max_sequence_tokens, kLongestText);
     engine.kv_pages = std::max(engine.kv_pages, TextSlots(options) * PagesFor(kLongestText));
+  }
+  if (options.questions > 0) {
+    engine.max_sequences = std::max(engine.max_sequences, kFewShotSlots);
+    engine.max_sequence_tokens = std::max(engine.max_sequence_tokens, kFewShotTokens);
+    engine.kv_pages = std::max(engine.kv_pages, kFewShotSlots * PagesFor(kFewShotTokens));
   }
   return engine;
 }

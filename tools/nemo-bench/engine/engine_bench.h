@@ -19,6 +19,7 @@ struct EngineBenchOptions {
   int64_t prefill_chunk = 512;
   int64_t warmup_steps = 2;
   int64_t texts = 0;       ///< that MeasureScoring will score
+  int64_t questions = 0;   ///< that MeasureFewShot (few_shot.h) will ask
   bool processes = false;  ///< ranks are processes, so that CPU seconds have to be added up
 };
 

@@ -27,6 +27,8 @@ echo "exit $?"
 names model.json
 grep -o '^metric [^ ]* \|^note     check.*' table
 nemo-bench model data/shakespeare.nemo -p 8 -n 4 -b 2 -r 1 | sed -n 's/^\(metric [^ ]*\) .*/\1/p'
+sed 's/128/1024/' tiny.yaml >long.yaml
+nemo-bench model long.yaml --layout 2,2 -p 0 -n 0 --questions 2 -r 1 | sed -n 's/^\(metric [^ ]*\) .*/\1/p'
 
 nemo-bench io --size 1MiB --block 64KiB --jobs 2 --runs 1 --json | grep -o '"name": "[a-z]*/ours"'
 ls
