@@ -47,7 +47,6 @@ constexpr int64_t kMaxMessageBytes = int64_t{1} << 30;  // MPI counts are int
 /// it for 5.0.3). Nothing tells a rank that the others are out without sending it a message, so the
 /// first message waits this long.
 constexpr std::chrono::milliseconds kSrunHeadStart{200};
-constexpr std::chrono::seconds kStopPatience{2};
 constexpr int kExitPeer = 4;  // the tools' exit code for devices and peers
 
 Status MpiError(std::string_view what, int code) {
@@ -221,7 +220,8 @@ class World {
 /// leaves because of an error must not wait for the others.
 class MpiComm final : public MessageComm {
  public:
-  MpiComm(MPI_Comm comm, int64_t deadline_ms) : MessageComm(deadline_ms), comm_(comm) {
+  MpiComm(MPI_Comm comm, const CommOptions& options)
+      : MessageComm(options.deadline_ms), options_(options), comm_(comm) {
     MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(comm_, &rank_);
     MPI_Comm_size(comm_, &size_);
@@ -251,7 +251,7 @@ class MpiComm final : public MessageComm {
     MPI_Group_free(&mine);
     MPI_Group_free(&all);
     if (code != MPI_SUCCESS) return Fail(MpiError("split", code).message());
-    return std::unique_ptr<Communicator>(std::make_unique<MpiComm>(child, deadline_ms()));
+    return std::unique_ptr<Communicator>(std::make_unique<MpiComm>(child, options_));
   }
 
  protected:
@@ -341,13 +341,12 @@ class MpiComm final : public MessageComm {
     }
   }
 
-  /// A launcher that lost one rank tells the others to stop, and the one they wait for may be the
-  /// one that is gone. Ranks that stop in good order answer within kStopPatience.
+  /// See CommOptions::stop_patience_ms.
   Status CheckStop(const Exchange& exchange, int peer) {
     if (!StopRequested()) return OkStatus();
     const Clock::time_point now = Clock::now();
     if (!stop_seen_) stop_seen_ = now;
-    if (now - *stop_seen_ < kStopPatience) return OkStatus();
+    if (now - *stop_seen_ < std::chrono::milliseconds(options_.stop_patience_ms)) return OkStatus();
     return Fail(Format("{}: rank {} was stopped by signal {} while it waited for rank {}",
                        exchange.operation, WorldRank(rank_), StopSignal(), peer));
   }
@@ -380,6 +379,7 @@ class MpiComm final : public MessageComm {
 
   int WorldRank(int rank) const { return world_ranks_[rank]; }
 
+  const CommOptions options_;
   MPI_Comm comm_;
   int rank_ = 0, size_ = 1;
   std::vector<int> world_ranks_;
@@ -392,7 +392,7 @@ Result<std::unique_ptr<Communicator>> MakeMpiWorld(const CommOptions& options) {
   NEMO_RETURN_IF_ERROR(World::Get().Start());
   MPI_Comm comm = MPI_COMM_NULL;
   if (const int code = MPI_Comm_dup(MPI_COMM_WORLD, &comm)) return MpiError("MPI_Comm_dup", code);
-  return std::unique_ptr<Communicator>(std::make_unique<MpiComm>(comm, options.deadline_ms));
+  return std::unique_ptr<Communicator>(std::make_unique<MpiComm>(comm, options));
 }
 
 void FinalizeMpi(int exit_code) { World::Get().Finalize(exit_code); }

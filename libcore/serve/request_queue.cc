@@ -5,9 +5,9 @@ namespace nemo {
 RequestQueue::Entry RequestQueue::Submit(const std::shared_ptr<Call>& call) {
   const std::lock_guard lock(mutex_);
   if (is_closed_) return Entry::kClosed;
-  if (std::ssize(waiting_) >= max_waiting_) Sweep();
-  if (std::ssize(waiting_) >= max_waiting_) return Entry::kFull;
-  for (int64_t i = 0; i < std::ssize(call->requests()); ++i) waiting_.push_back({call, i});
+  if (NumWaiting() >= max_waiting_) Sweep();
+  if (NumWaiting() >= max_waiting_) return Entry::kFull;
+  waiting_.push_back({call});
   open_.insert(call);
   changed_.notify_one();
   return Entry::kTaken;
@@ -24,16 +24,18 @@ std::vector<RequestQueue::Taken> RequestQueue::Take(int64_t limit) {
   const std::lock_guard lock(mutex_);
   std::vector<Taken> taken;
   while (!waiting_.empty() && std::ssize(taken) < limit) {
-    Taken next = std::move(waiting_.front());
+    Waiting first = std::move(waiting_.front());
     waiting_.pop_front();
-    if (!next.call->is_given_up()) taken.push_back(std::move(next));
+    if (first.call->is_given_up()) continue;
+    taken.push_back({first.call, first.next++});
+    if (first.num_left() > 0) waiting_.push_back(std::move(first));
   }
   return taken;
 }
 
-void RequestQueue::WaitForWork(std::chrono::steady_clock::time_point until) {
+bool RequestQueue::WaitForWork(std::chrono::steady_clock::time_point until) {
   std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, until, [this] { return !waiting_.empty() || is_closed_; });
+  return changed_.wait_until(lock, until, [this] { return !waiting_.empty() || is_closed_; });
 }
 
 void RequestQueue::Close() {
@@ -60,7 +62,13 @@ void RequestQueue::Fail(const CallFailure& failure) {
 
 int64_t RequestQueue::num_waiting() const {
   const std::lock_guard lock(mutex_);
-  return std::ssize(waiting_);
+  return NumWaiting();
+}
+
+int64_t RequestQueue::NumWaiting() const {
+  int64_t count = 0;
+  for (const Waiting& waiting : waiting_) count += waiting.num_left();
+  return count;
 }
 
 int64_t RequestQueue::num_open() const {
@@ -69,7 +77,7 @@ int64_t RequestQueue::num_open() const {
 }
 
 void RequestQueue::Sweep() {
-  std::erase_if(waiting_, [](const Taken& taken) { return taken.call->is_given_up(); });
+  std::erase_if(waiting_, [](const Waiting& waiting) { return waiting.call->is_given_up(); });
 }
 
 }  // namespace nemo

@@ -41,10 +41,11 @@ class RequestQueue {
 
   // Of the serve loop.
 
-  /// Up to `limit` requests, first come, first served; those of calls given up are dropped.
+  /// Up to `limit` requests. Calls take turns, first come, first served, so that a call of many
+  /// requests does not keep the others waiting; calls given up are dropped.
   std::vector<Taken> Take(int64_t limit);
-  /// Waits until a request waits or the queue is closed, at most until `until`.
-  void WaitForWork(std::chrono::steady_clock::time_point until);
+  /// Waits until a request waits or the queue is closed. False: neither until `until`.
+  bool WaitForWork(std::chrono::steady_clock::time_point until);
 
   // Of both.
 
@@ -57,13 +58,21 @@ class RequestQueue {
   int64_t num_open() const;     ///< calls without an answer
 
  private:
-  /// Drops what nobody waits for. Called with the lock held.
-  void Sweep();
+  /// A call with requests that wait.
+  struct Waiting {
+    std::shared_ptr<Call> call;
+    int64_t next = 0;
+    int64_t num_left() const { return std::ssize(call->requests()) - next; }
+  };
+
+  // With the lock held.
+  void Sweep();  ///< drops what nobody waits for
+  int64_t NumWaiting() const;
 
   const int64_t max_waiting_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Taken> waiting_;
+  std::deque<Waiting> waiting_;
   std::set<std::shared_ptr<Call>> open_;
   bool is_closed_ = false;
 };

@@ -5,9 +5,6 @@
 namespace nemo {
 namespace {
 
-/// Far below any communicator's deadline, and soon enough to notice that a rank has died.
-constexpr std::chrono::seconds kHeartbeat{2};
-
 double Seconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double>(time).count();
 }
@@ -34,8 +31,8 @@ Status ServeLoop::Run() {
 }
 
 Turn ServeLoop::NextTurn() {
-  if (generator_.idle()) queue_->WaitForWork(Clock::now() + kHeartbeat);
   Turn turn;
+  if (generator_.idle()) turn.is_pulse = !queue_->WaitForWork(Clock::now() + pulse_);
   for (auto it = running_.begin(); it != running_.end();) {
     if (it->second.call->is_given_up()) {
       turn.cancelled.push_back(it->first);
@@ -46,6 +43,7 @@ Turn ServeLoop::NextTurn() {
   }
   entering_ = queue_->Take(max_batch_size_ - std::ssize(running_));
   for (const auto& [call, index] : entering_) turn.added.push_back(call->requests()[index]);
+  if (!turn.cancelled.empty() || !turn.added.empty()) turn.is_pulse = false;
   turn.is_last =
       queue_->is_closed() && queue_->num_waiting() == 0 && running_.empty() && entering_.empty();
   return turn;

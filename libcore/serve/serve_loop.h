@@ -18,12 +18,20 @@ namespace nemo {
 /// Runs in the thread that may use generator and world.
 class ServeLoop {
  public:
-  /// `queue` and `stats` are rank 0's; null on the others. Refers to all.
-  ServeLoop(Generator& generator, Communicator& world, int64_t max_batch_size, RequestQueue* queue,
+  /// What all ranks know.
+  struct Options {
+    int64_t max_batch_size = 8;
+    /// How often idle ranks hear of one another: well within the communicator's deadline.
+    std::chrono::milliseconds pulse{2000};
+  };
+
+  /// `queue` and `stats` are rank 0's; null on the others. Refers to all but the options.
+  ServeLoop(Generator& generator, Communicator& world, const Options& options, RequestQueue* queue,
             ServeStats* stats)
       : generator_(generator),
         world_(world),
-        max_batch_size_(max_batch_size),
+        max_batch_size_(options.max_batch_size),
+        pulse_(options.pulse),
         queue_(queue),
         stats_(stats) {}
 
@@ -45,6 +53,7 @@ class ServeLoop {
   Generator& generator_;
   Communicator& world_;
   const int64_t max_batch_size_;
+  const std::chrono::milliseconds pulse_;
   RequestQueue* const queue_;
   ServeStats* const stats_;
   std::map<int64_t, RequestQueue::Taken> running_;  // by the generator's id; rank 0

@@ -128,7 +128,30 @@ template <typename T, typename Visitor>
 void VisitTurn(T& turn, Visitor& visit) {
   visit(turn.added);
   visit(turn.cancelled);
+  visit(turn.is_pulse);
   visit(turn.is_last);
+}
+
+/// Of a turn that only steps nothing but its size goes out: 0.
+Status SendTurn(const Turn& turn, Communicator& world) {
+  const std::vector<std::byte> bytes = turn.empty() ? std::vector<std::byte>() : PackTurn(turn);
+  const int64_t size_bytes = std::ssize(bytes);
+  for (int peer = 1; peer < world.size(); ++peer) {
+    NEMO_RETURN_IF_ERROR(world.Post(std::as_bytes(std::span(&size_bytes, size_t{1})), peer));
+    if (size_bytes > 0) NEMO_RETURN_IF_ERROR(world.Post(bytes, peer));
+  }
+  return OkStatus();
+}
+
+Status ReceiveTurn(Turn* turn, Communicator& world) {
+  *turn = Turn();
+  int64_t size_bytes = 0;
+  NEMO_RETURN_IF_ERROR(world.Recv(std::as_writable_bytes(std::span(&size_bytes, size_t{1})), 0));
+  if (size_bytes == 0) return OkStatus();
+  std::vector<std::byte> bytes(static_cast<size_t>(size_bytes));
+  NEMO_RETURN_IF_ERROR(world.Recv(bytes, 0));
+  NEMO_ASSIGN_OR_RETURN(*turn, UnpackTurn(bytes));
+  return OkStatus();
 }
 
 }  // namespace
@@ -154,20 +177,8 @@ Result<Turn> UnpackTurn(std::span<const std::byte> bytes) {
 
 Status ShareTurn(Turn* turn, Communicator& world) {
   if (world.size() == 1) return OkStatus();
-  std::vector<std::byte> bytes;
-  if (world.rank() == 0 && !turn->empty()) bytes = PackTurn(*turn);
-  int64_t size_bytes = std::ssize(bytes);  // 0: nothing but a step
-  NEMO_RETURN_IF_ERROR(
-      world.Broadcast(std::as_writable_bytes(std::span(&size_bytes, size_t{1})), 0));
-  if (size_bytes == 0) {
-    if (world.rank() != 0) *turn = Turn();
-    return OkStatus();
-  }
-  bytes.resize(static_cast<size_t>(size_bytes));
-  NEMO_RETURN_IF_ERROR(world.Broadcast(bytes, 0));
-  if (world.rank() == 0) return OkStatus();
-  NEMO_ASSIGN_OR_RETURN(*turn, UnpackTurn(bytes));
-  return OkStatus();
+  NEMO_RETURN_IF_ERROR(world.rank() == 0 ? SendTurn(*turn, world) : ReceiveTurn(turn, world));
+  return turn->is_pulse ? world.Barrier() : OkStatus();
 }
 
 }  // namespace nemo

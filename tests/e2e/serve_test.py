@@ -9,6 +9,7 @@ import threading
 import time
 
 from common import Context, check, skip
+from processes import children_of, is_running
 from server import Server, raw_request, read_all
 
 PROMPTS = ['To be, or not to be', 'My lord,', 'KING HENRY:\nOnce more', 'O Romeo,', 'What', 'The quality of mercy is not']
@@ -174,16 +175,50 @@ def a_port_in_use_is_refused_at_once(c, start):
         check('another program listens there' in c.stderr, c.stderr)
 
 
+def a_drain_of_processes_finishes_what_runs(c, start):
+    """As srun does it: every rank gets the signal, and has more to do than it waits for a stopped peer otherwise."""
+    with start('--drain-timeout', 300) as server:
+        asked = {'sentences': ['Now is'] * 16, 'tokens_to_generate': 900, 'min_tokens_to_generate': 900, 'greedy': True}
+        connection = server.open(raw_request('PUT', '/generate', json.dumps(asked).encode(), ['Connection: close']))
+        connection.settimeout(300)
+        server.wait_for('it runs', lambda m: m['nemo_running'] > 0)
+        begin = time.monotonic()
+        for pid in children_of(server.process.pid).values():
+            os.kill(pid, signal.SIGTERM)
+        said = read_all(connection)
+        check(said.startswith(b'HTTP/1.1 200'), (said[:300], server.log()))
+        print(f'the drain took {time.monotonic() - begin:.1f} s')
+        check(server.process.wait(60) != 0, 'exit 0')
+        check('MPI_ABORT' not in server.log(), server.log())
+
+
+def a_rank_that_dies_ends_the_job(c, start):
+    os.environ['OMPI_MCA_orte_enable_recovery'] = '1'  # so that it is ours, not the launcher's doing
+    for is_busy in (True, False):
+        with start() as server:
+            connection = server.open(raw_request('PUT', '/generate', json.dumps(LONG).encode(), ['Connection: close']) if is_busy else b'')
+            if is_busy:
+                server.wait_for('it runs', lambda m: m['nemo_running'] == 1)
+            ranks = children_of(server.process.pid)
+            os.kill(ranks[1], signal.SIGKILL)
+            said = read_all(connection)
+            check(said.startswith(b'HTTP/1.1 503') if is_busy else said == b'', said[:300])
+            check(server.process.wait(60) != 0, 'exit 0')
+            check('rank 1 ' in server.log() and 'has died' in server.log(), server.log())
+            check(not is_running(ranks[0]), 'rank 0 goes on')
+    del os.environ['OMPI_MCA_orte_enable_recovery']
+
+
 def main():
     with Context() as c:
         kind, c.checkpoint = c.checkpoint, 'shakespeare'
         source = c.source()
         c.source, launcher = source, []
-        # mpirun itself says how it ended.
         c.stopped = 143
         if kind == 'processes':
             mpirun = shutil.which('mpirun') or skip('no mpirun')
             launcher = [mpirun, '-n', '2', '--oversubscribe']
+            c.stopped = 1  # mpirun's own exit code after a signal
 
         def start(*args):
             return Server(c, *LAYOUTS[kind], *args, launcher=launcher, source=source)
@@ -191,7 +226,9 @@ def main():
         tests = [answers_equal_those_of_the_tool_alone, a_client_that_hangs_up_is_forgotten]
         if kind == 'one':
             tests += [limits_hold, bad_requests_hurt_nobody, keys_open_every_route, a_drain_ends_in_time, a_port_in_use_is_refused_at_once]
-        if kind != 'processes':
+        if kind == 'processes':
+            tests += [a_drain_of_processes_finishes_what_runs, a_rank_that_dies_ends_the_job]
+        else:
             tests.append(a_signal_lets_what_runs_finish)
         for test in tests:
             begin = time.monotonic()

@@ -79,6 +79,13 @@ Status RunProcess(const GenerateJob& job, Communicator& world, const Console& co
   return RunWork(session, world, console, [&](const RankBody& body) { return body(world); });
 }
 
+/// A server goes on after a signal until it has answered what it took.
+CommOptions CommOptionsOf(const GenerateJob& job) {
+  CommOptions options = job.comm;
+  if (job.serve.on) options.stop_patience_ms += 1000 * job.serve.drain_timeout;
+  return options;
+}
+
 /// A server that was asked to stop and did so in good order: 130 or 143, and nothing to tell.
 Status Stopped(const GenerateJob& job, Status status) {
   return status.ok() && job.serve.on && StopRequested() ? IoError("") : status;
@@ -92,7 +99,8 @@ Status RunJob(const GenerateJob& job, const Console& console) {
     NEMO_ASSIGN_OR_RETURN(Session session, OpenSession(job));
     return Stopped(job, RunThreads(std::move(session), console));
   }
-  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld(job.comm));
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world,
+                        MakeMpiWorld(CommOptionsOf(job)));
   // The world's size is wrong for all alike.
   if (const Status status = CheckWorld(*world, job); !status.ok()) return OneVoice(*world, status);
   return Stopped(job, EndWorld(*world, RunProcess(job, *world, console)));

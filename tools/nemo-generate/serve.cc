@@ -1,5 +1,6 @@
 #include "tools/nemo-generate/serve.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -51,6 +52,14 @@ ApiContext ContextOf(const Session& session, const EngineOptions& options) {
           .created_seconds = static_cast<int64_t>(std::time(nullptr)),
           .strict = flags.strict,
           .nemo_only = flags.nemo_only};
+}
+
+/// A few pulses within the time after which a rank takes another for dead.
+ServeLoop::Options LoopOptionsOf(const GenerateJob& job) {
+  ServeLoop::Options options;
+  options.max_batch_size = job.max_batch_size;
+  options.pulse = std::min(options.pulse, std::chrono::milliseconds(job.comm.deadline_ms / 4));
+  return options;
 }
 
 HttpLimits LimitsOf(const ServeFlags& flags) {
@@ -151,13 +160,12 @@ Status ServeRank(const Session& session, const EngineOptions& options, Communica
                                            .prefix_cache = session.job.prefix_cache == "on"}));
   // Nobody is let in before all ranks are ready.
   NEMO_RETURN_IF_ERROR(world.Barrier());
-  const int64_t batch_size = session.job.max_batch_size;
-  if (world.rank() != 0) return ServeLoop(*generator, world, batch_size, nullptr, nullptr).Run();
+  const ServeLoop::Options loop = LoopOptionsOf(session.job);
+  if (world.rank() != 0) return ServeLoop(*generator, world, loop, nullptr, nullptr).Run();
   console.Detail(Format("loading took {:.2f} s", rank.load_seconds));
   Front front(session, rank, generator->limits(), std::move(door.keys));
   NEMO_RETURN_IF_ERROR(front.Start(std::move(door.listener), console));
-  const Status status =
-      ServeLoop(*generator, world, batch_size, &front.queue(), &front.stats()).Run();
+  const Status status = ServeLoop(*generator, world, loop, &front.queue(), &front.stats()).Run();
   if (!status.ok()) world.Abort(status.message());
   front.End(status);
   return status;
