@@ -137,7 +137,7 @@ class CagedProcess {
   pid_t pid_;
 };
 
-/// A user for this run. The process id makes it differ from those of other runs beside it.
+/// A user for this run, drawn by lot: runs side by side get different ones.
 uid_t PrivateId(std::string_view nonce) {
   uint32_t number;
   std::memcpy(&number, nonce.data(), sizeof number);
