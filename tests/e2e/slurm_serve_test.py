@@ -140,6 +140,21 @@ def conversion(s):
     check(os.path.exists(os.path.join(target, 'manifest.json')), 'the conversion job wrote no manifest')
 
 
+def evaluation(s):
+    """Scores a task on four ranks; where the data sets are not beside the project, there is nothing to score."""
+    data = os.path.join(os.environ.get('NEMO_SHARED', os.path.join(s.c.tests, '..', '..', 'shared')), 'evaldata')
+    if not os.path.exists(os.path.join(s.c.bin, 'nemo-eval')):
+        print('this build has no nemo-eval: evaluation.sbatch is not tried')
+        return
+    if not os.path.isdir(data):
+        print('no evaluation data beside the project (NEMO_SHARED): evaluation.sbatch is not tried')
+        return
+    job = s.submit('evaluation.sbatch', s.model, data, s.c.path('scores'), '--limit', '2', flags=FOUR_RANKS,
+                   NEMO_TASKS='arc_challenge')
+    s.expect(job, 'COMPLETED', 'arc_challenge', code=0)
+    check(os.path.exists(s.c.path('scores/results.json')), 'the evaluation job wrote no results.json')
+
+
 with Context() as c:
     if shutil.which('curl') is None:
         skip('curl is not installed')
@@ -151,4 +166,5 @@ with Context() as c:
         client_of_the_card(scripts)
         stopped(scripts)
         seconds = dead_rank(scripts)
+        evaluation(scripts)
     print(f'tools/slurm: a poem from 4 and from 16 ranks on two nodes, no process left; a dead rank ends the job in {seconds:.1f} s')

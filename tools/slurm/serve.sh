@@ -36,7 +36,7 @@ answers() { curl --noproxy '*' --silent --output /dev/null --max-time 10 --reque
 start_server() {
   # Somebody who listens there already would be taken for ours.
   ! (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null || die 4 "$address:$port is in use by another program; set NEMO_PORT"
-  local flags=(--serve --host "$host" --port "$port")
+  local flags=(--serve --host "$host" --port "$port" --drain-timeout "$drain_seconds")
   [[ -z ${NEMO_API_KEY_FILE:-} ]] || flags+=(--api-key-file "$NEMO_API_KEY_FILE")
   as_ranks "$(tool nemo-generate)" "$model" "${layout[@]}" "${flags[@]}" "${extra_flags[@]}" &
   server=$!
@@ -80,10 +80,10 @@ run_client() {
 stop_server() {
   [[ -n $server ]] || return 0
   runs "$server" && kill -TERM "$server"
-  local tenths=$((drain_seconds * 10))
+  local tenths=$(((drain_seconds + 10) * 10))
   while runs "$server" && ((tenths-- > 0)); do sleep 0.1; done
   if runs "$server"; then
-    say "the server is not done after $drain_seconds s; its step is cancelled"
+    say "the server is not done $drain_seconds s after SIGTERM; its step is cancelled"
     scancel "$SLURM_JOB_ID.$(step_of_server)"
   fi
   wait "$server" || true
