@@ -1,5 +1,6 @@
 #include "libcore/eval/sandbox/file_view.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>

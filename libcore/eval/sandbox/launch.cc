@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 #include "libcore/base/format.h"
 #include "libcore/eval/sandbox/cage.h"
