@@ -3,10 +3,14 @@ import os
 
 import chromium
 from common import Context, check, skip
-from served_model import ServedModel
+from server import Server
 
 CTRL, ENTER, RIGHT, HOME, ESCAPE = 2, 13, 39, 36, 27
 VISIBLE = '!document.getElementById("{}").hidden'
+
+
+def url_of(server):
+    return f'http://127.0.0.1:{server.port}'
 
 
 def text_of(page, element):
@@ -19,7 +23,7 @@ def set_value(page, element, value):
 
 
 def open_page(page, server):
-    page.open(server.url + '/')
+    page.open(url_of(server) + '/')
     page.wait('document.getElementById("model").textContent !== ""')
     page.wait('document.getElementById("state").dataset.state === "ready"')
 
@@ -36,7 +40,7 @@ def generates_what_the_api_says(page, server):
     page.press('Enter', CTRL, windowsVirtualKeyCode=ENTER)
     page.wait(VISIBLE.format('figures'))
     shown = page.evaluate('document.getElementById("output").innerText')
-    api = server.ask_json('POST', '/v1/completions', {'prompt': prompt, 'max_tokens': 40, 'top_k': 1})
+    api = server.complete(prompt=prompt, max_tokens=40, top_k=1)
     check(shown.strip() == api['choices'][0]['text'].strip(), f'{shown!r} is not {api["choices"][0]["text"]!r}')
     check('40 tokens' in text_of(page, 'figures'), text_of(page, 'figures'))
     check(text_of(page, 'live').strip() == shown.strip(), 'a screen reader is not told the answer')
@@ -87,9 +91,9 @@ def asks_for_the_key(context, page):
     path = context.path('keys')
     with open(path, 'w') as f:
         f.write('sesame\n')
-    with ServedModel(context, context.source(), '--api-key-file', path) as server:
+    with Server(context, '--api-key-file', path) as server:
         # The browser's own way of asking is Basic, whose password is the key; the page's is its field.
-        page.open(server.url.replace('://', '://x:sesame@') + '/')
+        page.open(url_of(server).replace('://', '://x:sesame@') + '/')
         page.wait('document.getElementById("model").textContent !== ""')
 
 
@@ -99,7 +103,7 @@ def main():
         if binary is None:
             skip('no chromium')
         with chromium.Browser(binary) as page:
-            with ServedModel(context, context.source()) as server:
+            with Server(context) as server:
                 open_page(page, server)
                 generates_what_the_api_says(page, server)
                 shows_alternatives_to_the_keyboard(page)

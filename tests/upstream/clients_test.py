@@ -10,14 +10,15 @@ import subprocess
 import sys
 
 import openai
+import pyarrow  # comes with lm_eval
 import requests
 
 from common import Context, check
-from served_model import ServedModel
+from server import Server
 
 # Rounding to bf16 between operations, which our runtime does and the stored run (fp32 throughout) does not: the rms of one
-# log-probability's difference on this model, and how many of them a sum may be off.
-RMS_OF_ONE, SIGMAS = 0.06, 5
+# log-probability's difference on this model (0.025 to 0.030 were measured), and how many of them a sum may be off.
+RMS_OF_ONE, SIGMAS = 0.04, 5
 
 TASKS = {
     'hellaswag': ('hellaswag/hellaswag.yaml', 'validation', 'hellaswag_0shot'),
@@ -26,9 +27,13 @@ TASKS = {
 }
 
 
+def url_of(server):
+    return f'http://127.0.0.1:{server.port}'
+
+
 def card_client(server):
     """As the model card's script calls it, in our words."""
-    answer = requests.put(f'{server.url}/generate', data=json.dumps({
+    answer = requests.put(f'{url_of(server)}/generate', data=json.dumps({
         'sentences': ['Write a poem on NVIDIA in the style of Shakespeare'], 'tokens_to_generate': 1024, 'temperature': 1.0,
         'add_BOS': False, 'top_k': 0, 'top_p': 1.0, 'greedy': True, 'all_probs': False, 'repetition_penalty': 1.0,
         'min_tokens_to_generate': 1, 'end_strings': ['<|endoftext|>', '<extra_id_1>', '\x11', '<extra_id_1>User'],
@@ -38,7 +43,7 @@ def card_client(server):
 
 
 def openai_client(server):
-    client = openai.OpenAI(base_url=server.url + '/v1', api_key='none', max_retries=0)
+    client = openai.OpenAI(base_url=url_of(server) + '/v1', api_key='none', max_retries=0)
     name = client.models.list().data[0].id
     check(client.models.retrieve(name).id == name, name)
     plain = client.completions.create(model=name, prompt='To be', max_tokens=12, temperature=0, logprobs=2, echo=True)
@@ -66,8 +71,8 @@ def openai_client(server):
 # ---- lm_eval ----
 
 def zstd_lines(path):
-    text = subprocess.run(['zstd', '-dc', path], capture_output=True, check=True).stdout.decode()
-    return [json.loads(line) for line in text.splitlines()]
+    with pyarrow.input_stream(path, compression='zstd') as f:
+        return [json.loads(line) for line in f.read().decode().split('\n') if line]
 
 
 def rows_of(task, evaldata):
@@ -102,7 +107,7 @@ def run_lm_eval(server, folder, *more):
     """The samples of each task: [(document, [(log-likelihood, greedy)])]."""
     out = f'{folder}/out{len(os.listdir(folder))}'
     command = [sys.executable, '-m', 'lm_eval', '--model', 'local-completions', '--model_args',
-               f'base_url={server.url}/v1/completions,model=x,max_length=511,tokenizer_backend=auto' + (f',{more[0]}' if more else ''),
+               f'base_url={url_of(server)}/v1/completions,model=x,max_length=511,tokenizer_backend=auto' + (f',{more[0]}' if more else ''),
                '--batch_size', '1' if more else '7', '--include_path', folder, '--tasks', ','.join(f'nemo_{t}' for t in TASKS),
                '--log_samples', '--output_path', out]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600,
@@ -141,7 +146,7 @@ def check_against_the_tool(context, model, ours, documents):
     with open(prompts, 'w') as f:
         f.writelines(json.dumps({'prompt': text + request['continuation'], 'compute_logprob': True, 'tokens_to_generate': 1,
                                  'greedy': True}) + '\n' for text, request in texts)
-    answer = json.loads(context.run('nemo-generate', model, '--prompts', prompts, '--json'))
+    answer = json.loads(context.run('nemo-generate', model, '--prompts', prompts, '--dtype-profile', 'hf', '--json'))
     sums = [pair for document in ours for pair in document]
     compared = 0
     for (text, request), (ll, _), ids, logprob in zip(texts, sums, answer['token_ids'], answer['logprob'], strict=True):
@@ -166,19 +171,18 @@ def lm_eval_client(context):
     for name in os.listdir(f'{evaldata}/oracle/model/hf'):
         os.symlink(f'{evaldata}/oracle/model/hf/{name}', f'{model}/{name}')
     os.symlink(f'{evaldata}/oracle/model/tokenizer.model', f'{model}/tokenizer.model')
-    with ServedModel(context, model, '--dtype-profile', 'hf') as server:
+    with Server(context, '--dtype-profile', 'hf', source=model) as server:
         ours = run_lm_eval(server, folder)
         check(run_lm_eval(server, folder, 'num_concurrent=4') == ours, 'four connections at once gave other scores')
     for task, documents in stored.items():
         check_against_the_harness(task, ours[task], documents)
-    context.run('nemo-inspect', model)
     for task, documents in stored.items():
         check_against_the_tool(context, model, ours[task], documents)
 
 
 def main():
     with Context() as context:
-        with ServedModel(context, os.path.join(context.tests, 'data', 'shakespeare.nemo')) as server:
+        with Server(context, source=os.path.join(context.tests, 'data', 'shakespeare.nemo')) as server:
             card_client(server)
             openai_client(server)
         lm_eval_client(context)

@@ -1,6 +1,6 @@
 """Makes the Python environment in which upstream's programs load our files: prepare_venv.py DIRECTORY.
 
-Done once for each set of requirements; about 700 MB to fetch and 2 GB on the disk. With NEMO_UPSTREAM_PYTHON, a Python
+Done once for each set of requirements; about 850 MB to fetch and 2.6 GB on the disk. With NEMO_UPSTREAM_PYTHON, a Python
 that has the packages already, there is nothing to do. Standard library only.
 Exit codes: 0 ready, 1 failed, 77 cannot be made here (says why; the tests that need it then say so too).
 """
@@ -17,7 +17,8 @@ import cuda_stubs
 
 HERE = pathlib.Path(__file__).resolve().parent
 INPUTS = ['requirements.txt', 'requirements_alone.txt', 'cuda_stubs.py', 'prepare_venv.py']
-IMPORTS = 'import h5py, hdf5plugin, safetensors, sentencepiece, tensorstore, torch, transformers, zarr, megatron.core'
+IMPORTS = ('import h5py, hdf5plugin, safetensors, sentencepiece, tensorstore, torch, transformers, zarr, megatron.core, '
+           'openai, requests, lm_eval')
 # What pip says when it cannot reach the index, or not well enough.
 NO_NETWORK = re.compile(r'(NewConnectionError|NameResolutionError|ConnectTimeout|ConnectionError|Connection broken|'
                         r'ProxyError|SSLError|Read timed out|Temporary failure in name resolution|403 Client Error|from versions: none).*')

@@ -368,7 +368,7 @@ async function loadOf() {
   const response = await fetch('metrics', {headers: headers({})});
   if (!response.ok) return ['ready', 'Ready'];
   const metrics = readMetrics(await response.text());
-  const active = metrics.nemo_requests_running || 0, waiting = metrics.nemo_requests_waiting || 0;
+  const active = metrics.nemo_running || 0, waiting = metrics.nemo_queue_length || 0;
   if (active + waiting === 0) return ['ready', 'Ready'];
   return ['busy', `${active} running` + (waiting > 0 ? `, ${waiting} waiting` : '')];
 }
