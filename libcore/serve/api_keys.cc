@@ -1,6 +1,8 @@
 #include "libcore/serve/api_keys.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
 
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
@@ -9,7 +11,7 @@ namespace nemo {
 namespace {
 
 constexpr int64_t kMaxFileBytes = 1 << 20;
-constexpr std::string_view kBearer = "bearer ";
+constexpr std::string_view kBearer = "bearer ", kBasic = "basic ";
 
 std::string_view Trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r");
@@ -31,6 +33,36 @@ bool EqualInConstantTime(std::string_view key, std::string_view given) {
         static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(key[i % key.size()]);
   }
   return difference == 0;
+}
+
+/// Up to the first letter that is none of base64 (RFC 4648).
+std::string FromBase64(std::string_view text) {
+  constexpr std::string_view kLetters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  uint32_t bits = 0;
+  int num_bits = 0;
+  for (const char c : text) {
+    const size_t value = kLetters.find(c);
+    if (value == std::string_view::npos) break;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    num_bits += 6;
+    if (num_bits < 8) continue;
+    num_bits -= 8;
+    bytes += static_cast<char>(bits >> num_bits & 0xff);
+  }
+  return bytes;
+}
+
+/// The key in an Authorization header; empty when it has none.
+std::string KeyIn(std::string_view authorization) {
+  if (HasPrefixIgnoringCase(authorization, kBearer)) {
+    return std::string(Trim(authorization.substr(kBearer.size())));
+  }
+  if (!HasPrefixIgnoringCase(authorization, kBasic)) return "";
+  const std::string pair = FromBase64(Trim(authorization.substr(kBasic.size())));
+  const size_t colon = pair.find(':');
+  return colon == std::string::npos ? "" : pair.substr(colon + 1);
 }
 
 }  // namespace
@@ -57,8 +89,7 @@ Result<ApiKeys> ApiKeys::Read(const std::string& path) {
 
 bool ApiKeys::Allows(std::string_view authorization) const {
   if (keys_.empty()) return true;
-  if (!HasPrefixIgnoringCase(authorization, kBearer)) return false;
-  const std::string_view given = Trim(authorization.substr(kBearer.size()));
+  const std::string given = KeyIn(authorization);
   bool is_allowed = false;
   for (const std::string& key : keys_) is_allowed |= EqualInConstantTime(key, given);
   return is_allowed;

@@ -18,7 +18,8 @@ class ApiKeys {
   /// none, or one that no header can carry. kIo, kNotFound.
   static Result<ApiKeys> Read(const std::string& path);
 
-  /// `authorization` is the header: "Bearer KEY". Its time does not tell how much of a key was
+  /// `authorization` is the header: "Bearer KEY", or "Basic" with any user and the key for a
+  /// password, which is how browsers ask for one. Its time does not tell how much of a key was
   /// right.
   bool Allows(std::string_view authorization) const;
 

@@ -111,7 +111,10 @@ std::optional<HttpAnswer> Service::Check(const HttpHead& head) {
   if (options_.keys.Allows(head.authorization)) return std::nullopt;
   HttpAnswer answer =
       Refuse(head, 401, "this server wants a key: Authorization: Bearer KEY (--api-key-file)");
-  answer.headers.emplace_back("WWW-Authenticate", "Bearer");
+  // A browser asks for the page's key itself; it must not when a script of the page is refused.
+  const bool is_page = head.method == "GET" && head.path == "/";
+  answer.headers.emplace_back("WWW-Authenticate",
+                              is_page ? "Basic realm=\"nemo-generate\"" : "Bearer");
   return answer;
 }
 

@@ -92,9 +92,11 @@ def asks_for_the_key(context, page):
     with open(path, 'w') as f:
         f.write('sesame\n')
     with Server(context, '--api-key-file', path) as server:
-        # The browser's own way of asking is Basic, whose password is the key; the page's is its field.
+        # The browser asks for a user and a password, which is the key; then the page needs no other.
         page.open(url_of(server).replace('://', '://x:sesame@') + '/')
+        page.open(url_of(server) + '/')
         page.wait('document.getElementById("model").textContent !== ""')
+        check(page.evaluate('document.getElementById("key-form").hidden'), 'the page asks for the key once more')
 
 
 def main():

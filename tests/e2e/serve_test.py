@@ -1,6 +1,7 @@
 """nemo-generate --serve as its clients see it: answers equal to those of nemo-generate alone, limits, keys, hang-ups.
 
 Argument: one (a rank), threads (TP2 x PP2 in one process), processes (mpirun, TP2)."""
+import base64
 import json
 import os
 import shutil
@@ -143,8 +144,10 @@ def keys_open_every_route(c, start):
         for key in (None, 'Bearer ', 'Bearer secret', 'Bearer secret-11', 'Basic secret-1', 'Bearer # for tests'):
             for method, path in routes:
                 status, headers, _ = server.call(method, path, headers={'Authorization': key} if key else {})
-                check(status == 401 and headers['WWW-Authenticate'] == 'Bearer', f'{key} {path}: {status}')
-        for key in ('Bearer secret-1', 'bearer secret-2'):
+                scheme = 'Basic realm="nemo-generate"' if (method, path) == ('GET', '/') else 'Bearer'
+                check(status == 401 and headers['WWW-Authenticate'] == scheme, f'{key} {path}: {status}')
+        basic = 'Basic ' + base64.b64encode(b'anybody:secret-2').decode()
+        for key in ('Bearer secret-1', 'bearer secret-2', basic):
             check(server.call('GET', '/v1/models', headers={'Authorization': key})[0] == 200, key)
 
 

@@ -1,6 +1,6 @@
 """Makes the Python environment in which upstream's programs load our files: prepare_venv.py DIRECTORY.
 
-Done once for each set of requirements; about 850 MB to fetch and 2.6 GB on the disk. With NEMO_UPSTREAM_PYTHON, a Python
+Done once for each set of requirements; about 1 GB to fetch and 3 GB on the disk. With NEMO_UPSTREAM_PYTHON, a Python
 that has the packages already, there is nothing to do. Standard library only.
 Exit codes: 0 ready, 1 failed, 77 cannot be made here (says why; the tests that need it then say so too).
 """
