@@ -1,0 +1,72 @@
+#include "tools/common/machine_flags.h"
+
+#include <vector>
+
+#include "kernels/registry.h"
+#include "libcore/base/format.h"
+#include "tools/common/world_flags.h"
+
+namespace nemo {
+namespace {
+
+constexpr int64_t kMaxTokens = int64_t{1} << 24;
+constexpr int64_t kMaxBatch = 4096;
+
+Flag BackendFlag(MachineOptions* options) {
+  std::vector<std::string> names;
+  std::string help;
+  for (const BackendRow& row : Backends()) {
+    help += Format("{}{} ({})", names.empty() ? "" : "; ", row.name, row.description);
+    names.emplace_back(row.name);
+  }
+  options->backend = names.front();
+  return {.name = "backend",
+          .value = "NAME",
+          .help = Format("{}; default {}", help, options->backend),
+          .choices = names,
+          .set = SetChoice(&options->backend, names)};
+}
+
+std::vector<Flag> StepFlags(MachineOptions* options) {
+  const std::vector<std::string> on_off = {"on", "off"};
+  return {{.name = "prefill-chunk",
+           .value = "N",
+           .help = "prompt tokens of one step (default: as many as fit)",
+           .set = SetInt(&options->prefill_chunk, 1, kMaxTokens)},
+          {.name = "prefix-cache",
+           .value = "on|off",
+           .help = "on (default): prompts that begin alike share the work for that; the answers "
+                   "are the same",
+           .choices = on_off,
+           .set = SetChoice(&options->prefix_cache, on_off)},
+          {.name = "max-batch-size",
+           .value = "N",
+           .help = Format("prompts side by side (default {})", options->max_batch_size),
+           .set = SetInt(&options->max_batch_size, 1, kMaxBatch)},
+          PeerTimeoutFlag(&options->comm)};
+}
+
+}  // namespace
+
+FlagGroup MachineFlags(MachineOptions* options) {
+  const std::vector<std::string> profiles = {"megatron", "hf"};
+  const std::vector<std::string> isas = {"auto", "amx", "avx512", "avx2", "scalar"};
+  std::vector<Flag> flags = RunLayoutFlags(&options->layout);
+  flags.push_back(BackendFlag(options));
+  flags.push_back({.name = "isa",
+                   .value = "NAME",
+                   .help = "instruction set of the cpu backend: auto (default), avx512, avx2, "
+                           "scalar, which give the same bits, or amx, which does not",
+                   .choices = isas,
+                   .set = SetChoice(&options->isa, isas)});
+  flags.push_back({.name = "dtype-profile",
+                   .value = "NAME",
+                   .help = "round where megatron (default) does, or where hf (transformers) does",
+                   .choices = profiles,
+                   .set = SetChoice(&options->dtype_profile, profiles)});
+  for (Flag& flag : StepFlags(options)) flags.push_back(std::move(flag));
+  return {"Ranks and devices (ranks are threads; under mpirun or srun, processes)",
+          std::move(flags)};
+}
+
+}  // namespace nemo

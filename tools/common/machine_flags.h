@@ -1,0 +1,33 @@
+// The flags of a tool that runs a model: layout, backend, steps, peers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "kernels/comm/comm_options.h"
+#include "libcore/runtime/backend.h"
+#include "tools/common/flag.h"
+#include "tools/common/layout_flags.h"
+
+namespace nemo {
+
+/// Where and how a model runs; what it answers does not depend on it, docs/runtime.md says how far.
+struct MachineOptions {
+  LayoutOptions layout;
+  std::string backend;
+  std::string isa = "auto";
+  std::string dtype_profile = "megatron";
+  int64_t prefill_chunk = 0;
+  std::string prefix_cache = "on";
+  int64_t max_batch_size = 8;
+  CommOptions comm;
+
+  DTypeProfile profile() const {
+    return dtype_profile == "hf" ? DTypeProfile::kHf : DTypeProfile::kMegatron;
+  }
+};
+
+/// Sets the default backend in `options`.
+FlagGroup MachineFlags(MachineOptions* options);
+
+}  // namespace nemo

@@ -1,0 +1,140 @@
+#include "tools/common/model_world.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "kernels/comm/mpi_comm.h"
+#include "kernels/comm/run_ranks.h"
+#include "kernels/comm/thread_comm.h"
+#include "kernels/registry.h"
+#include "libcore/base/format.h"
+#include "libcore/runtime/rank_shape.h"
+#include "libcore/runtime/weights.h"
+#include "tools/common/one_voice.h"
+
+namespace nemo {
+namespace {
+
+/// Tokens of one step on a host processor; runtime.md calls it the budget.
+constexpr int64_t kStepTokens = 256;
+
+/// This process's place among those of its machine, from the launcher; 0 when it does not tell.
+int LocalRank() {
+  for (const char* name : {"SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK"}) {
+    if (const char* text = std::getenv(name)) {
+      const auto value = ParseInt(text, 0, 4096);
+      if (value) return static_cast<int>(*value);
+    }
+  }
+  return 0;
+}
+
+Result<ModelSession> OpenSession(const std::string& source, const MachineOptions& machine) {
+  ModelSession session;
+  session.machine = machine;
+  NEMO_ASSIGN_OR_RETURN(session.layout, LayoutFromOptions(machine.layout));
+  NEMO_ASSIGN_OR_RETURN(session.checkpoint, OpenSource(source, &session.tokenizer));
+  if (session.tokenizer == nullptr) {
+    return Unsupported(Format("{}: has no tokenizer, and without one text has no tokens", source));
+  }
+  NEMO_RETURN_IF_ERROR(CheckLayout(session.layout, session.checkpoint.config));
+  return session;
+}
+
+Status RunThreads(ModelSession session, const Console& console, const ProcessBody& body) {
+  const auto num_ranks = static_cast<int>(session.layout.world_size());
+  session.threads = std::max(1, console.threads() / num_ranks);
+  const std::unique_ptr<Communicator> self = MakeSelf();
+  const CommOptions comm = session.machine.comm;
+  return body(session, *self, [&](const RankBody& rank) {
+    // One rank runs in this thread, and needs no number in its messages.
+    return num_ranks == 1 ? rank(*self) : RunRanks(num_ranks, rank, comm);
+  });
+}
+
+Status CheckWorld(const Communicator& world, const MachineOptions& machine) {
+  NEMO_ASSIGN_OR_RETURN(const ParallelLayout layout, LayoutFromOptions(machine.layout));
+  if (world.size() == layout.world_size()) return OkStatus();
+  return InvalidArgument(
+      Format("{} processes were started, and --tp {} --pp {} has {} ranks; start as many processes "
+             "as ranks",
+             world.size(), layout.tp_size, layout.pp_size, layout.world_size()));
+}
+
+Status RunProcess(const std::string& source, const MachineOptions& machine, Communicator& world,
+                  const Console& console, const ProcessBody& body) {
+  NEMO_ASSIGN_OR_RETURN(ModelSession session, OpenSession(source, machine));
+  session.threads = console.threads();
+  session.ranks_are_threads = false;
+  // A process has one device, whatever its rank in the world.
+  session.device = LocalRank() - world.rank();
+  return body(session, world, [&](const RankBody& rank) { return rank(world); });
+}
+
+/// Whole files that only together prove what was read of them. When all ranks have read theirs, one
+/// of each process looks: threads share the source.
+Status ProveWeights(const ModelSession& session, Communicator& world) {
+  NEMO_RETURN_IF_ERROR(world.Barrier());
+  if (session.ranks_are_threads && world.rank() != 0) return OkStatus();
+  return session.checkpoint.source->ProveReads();
+}
+
+}  // namespace
+
+std::string LoadedModel::BackendName() const {
+  return Format("{} ({})", backend->name(), backend->variant());
+}
+
+Status RunInWorld(const std::string& source, const MachineOptions& machine, const Console& console,
+                  const ProcessBody& body) {
+  if (!LaunchedByMpi()) {
+    NEMO_ASSIGN_OR_RETURN(ModelSession session, OpenSession(source, machine));
+    return RunThreads(std::move(session), console, body);
+  }
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld(machine.comm));
+  // The world's size is wrong for all alike.
+  if (const Status status = CheckWorld(*world, machine); !status.ok()) {
+    return OneVoice(*world, status);
+  }
+  return EndWorld(*world, RunProcess(source, machine, *world, console, body));
+}
+
+Result<LoadedModel> LoadModel(const ModelSession& session, Communicator& world,
+                              EngineOptions options, const Console& console) {
+  const MachineOptions& machine = session.machine;
+  const auto start = std::chrono::steady_clock::now();
+  options.profile = machine.profile();
+  options.max_step_tokens = std::max({kStepTokens, machine.prefill_chunk, options.max_sequences});
+  LoadedModel model;
+  NEMO_ASSIGN_OR_RETURN(
+      model.backend, CreateBackend(machine.backend,
+                                   {session.threads, machine.isa, session.device + world.rank()}));
+  NEMO_ASSIGN_OR_RETURN(RankWeights weights,
+                        LoadWeights(*session.checkpoint.source, session.checkpoint.config,
+                                    session.layout, world.rank(), *model.backend, session.threads,
+                                    world.rank() == 0 ? console.progress() : NullProgress()));
+  NEMO_RETURN_IF_ERROR(ProveWeights(session, world));
+  NEMO_ASSIGN_OR_RETURN(model.engine,
+                        Engine::Create(session.checkpoint.config, session.layout, options,
+                                       std::move(weights), *model.backend, world));
+  model.load_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return model;
+}
+
+Result<std::string> ArithmeticOf(const ModelSession& session) {
+  const MachineOptions& machine = session.machine;
+  NEMO_ASSIGN_OR_RETURN(const RankShape shape,
+                        ShapeOfRank(session.checkpoint.config, session.layout, 0));
+  std::string text = machine.dtype_profile;
+  // Others than these two promise equal bits for an equal layout only, and "auto" never means one
+  // of them.
+  if (machine.backend != "cpu" && machine.backend != "reference") text += " " + machine.backend;
+  if (machine.isa == "amx") text += " amx";
+  if (!shape.invariant) text += " " + ToString(session.layout);
+  return text;
+}
+
+}  // namespace nemo

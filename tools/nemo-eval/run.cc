@@ -1,0 +1,296 @@
+#include "tools/nemo-eval/run.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "libcore/base/format.h"
+#include "libcore/base/hash.h"
+#include "libcore/eval/lm_eval_files.h"
+#include "libcore/eval/runner.h"
+#include "libcore/eval/sandbox/sandbox.h"
+#include "libcore/runtime/fingerprint.h"
+#include "tools/common/model_world.h"
+#include "tools/nemo-eval/builtin_tasks.h"
+#include "tools/nemo-eval/data_folder.h"
+#include "tools/nemo-eval/output.h"
+
+namespace nemo {
+namespace {
+
+using eval::EvalPlan;
+using eval::PlannedTask;
+using eval::Responses;
+
+Result<std::vector<PlannedTask>> LoadTasks(const EvalJob& job, const eval::Selection& selection) {
+  const eval::FileReader read = DataFolder(job.data);
+  std::vector<PlannedTask> tasks;
+  for (const eval::Selection::Choice& choice : selection.tasks) {
+    NEMO_ASSIGN_OR_RETURN(const eval::TaskOptions options, OptionsOf(job, choice));
+    const auto data = eval::TaskData::Load(*choice.task, read, options);
+    if (!data) return data.error().At(Format("task {}", choice.task->name));
+    NEMO_ASSIGN_OR_RETURN(std::vector<eval::Sample> samples, data->Samples());
+    tasks.push_back({choice.task, data->num_fewshot(), data->num_rows(), std::move(samples)});
+  }
+  return tasks;
+}
+
+/// The tool's answer when a catalog was asked for.
+void PrintList(const eval::Catalog& catalog, const Console& console) {
+  if (console.json()) return console.PrintJson(ListValue(catalog));
+  console.Print(ListText(catalog));
+}
+
+void AddText(Hasher& hasher, std::string_view text) {
+  const auto size = static_cast<int64_t>(text.size());
+  hasher.Update(std::as_bytes(std::span(&size, 1)));
+  hasher.Update(std::as_bytes(std::span(text)));
+}
+
+/// Runs that agree in this get the same answers: model, arithmetic, and every question.
+Result<std::string> KeyOf(const EvalJob& job, const ModelSession& session,
+                          std::span<const PlannedTask> tasks,
+                          const eval::EncodingOptions& encoding) {
+  NEMO_ASSIGN_OR_RETURN(const std::string model,
+                        Fingerprint(*session.checkpoint.source, session.checkpoint.config));
+  NEMO_ASSIGN_OR_RETURN(const std::string arithmetic, ArithmeticOf(session));
+  Hasher hasher;
+  AddText(hasher, model);
+  AddText(hasher, session.checkpoint.tokenizer_model);
+  AddText(hasher, Format("{} {} {} {}", arithmetic, encoding.max_length, encoding.add_bos,
+                         job.max_gen_tokens));
+  for (const PlannedTask& task : tasks) {
+    AddText(hasher, Format("{} {}", task.task->name, task.task->max_tokens));
+    for (const std::string& stop : task.task->until) AddText(hasher, stop);
+    for (const eval::Sample& sample : task.samples) {
+      AddText(hasher, std::to_string(sample.doc_index));
+      for (const std::string& context : sample.contexts) AddText(hasher, context);
+      for (const eval::EvalRequest& request : sample.requests) {
+        AddText(hasher, request.continuation);
+      }
+    }
+  }
+  return hasher.HexDigest();
+}
+
+/// One process' part of a run; rank 0's takes the answers.
+class EvalRun {
+ public:
+  EvalRun(const EvalJob& job, const eval::Catalog& catalog, const eval::Selection& selection,
+          const Console& console)
+      : job_(job), catalog_(catalog), selection_(selection), console_(console) {}
+
+  Status All(ModelSession& session, Communicator& processes, const RunAllRanks& run_ranks) {
+    speaks_ = processes.rank() == 0;
+    NEMO_RETURN_IF_ERROR(OpenSandbox());
+    SetLength(session);
+    NEMO_ASSIGN_OR_RETURN(tasks_, LoadTasks(job_, selection_));
+    for (const PlannedTask& task : tasks_) {
+      responses_.emplace_back(task.samples.size());
+      done_.emplace_back(task.samples.size(), 0);
+    }
+    NEMO_RETURN_IF_ERROR(ShareJournal(session, processes));
+    NEMO_ASSIGN_OR_RETURN(
+        EvalPlan plan,
+        EvalPlan::Make(tasks_, *session.tokenizer, encoding_, console_.threads(),
+                       [&](size_t task, size_t sample) { return done_[task][sample] != 0; }));
+    if (plan.num_samples() > 0) {
+      NEMO_RETURN_IF_ERROR(
+          run_ranks([&](Communicator& world) { return RunRank(session, plan, world); }));
+    }
+    return speaks_ ? Report(session) : OkStatus();
+  }
+
+ private:
+  /// Before anything else: whether programs can be run does not depend on the model.
+  Status OpenSandbox() {
+    const bool wanted = std::any_of(selection_.tasks.begin(), selection_.tasks.end(),
+                                    [](const auto& choice) { return choice.task->kind == "code"; });
+    if (!wanted || !speaks_) return OkStatus();
+    NEMO_ASSIGN_OR_RETURN(sandbox_, Sandbox::Create());
+    console_.Note(Format("sandbox: {}", sandbox_->description()));
+    return OkStatus();
+  }
+
+  // The last token of a sequence is scored, and never fed; so one more than the model sees at once
+  // may be given. A longer --max-length than the model was trained for is the user's choice.
+  void SetLength(ModelSession& session) {
+    int64_t& context = session.checkpoint.config.max_position_embeddings;
+    encoding_ = {job_.max_length > 0 ? job_.max_length : context, job_.add_bos};
+    if (encoding_.max_length > context) {
+      console_.Note(Format("--max-length {} is more than the {} of the model's context",
+                           encoding_.max_length, context));
+    }
+    context = std::max(context, encoding_.max_length) + 1;
+  }
+
+  /// Rank 0 opens the journal; what it holds is not asked about again, on any rank.
+  Status ShareJournal(const ModelSession& session, Communicator& processes) {
+    if (speaks_) {
+      if (Status status = OpenOwnJournal(session); !status.ok()) {
+        processes.Abort(status.message());
+        return status;
+      }
+    }
+    for (std::vector<uint8_t>& done : done_) {
+      NEMO_RETURN_IF_ERROR(processes.Broadcast(std::as_writable_bytes(std::span(done)), 0));
+    }
+    return OkStatus();
+  }
+
+  Status OpenOwnJournal(const ModelSession& session) {
+    NEMO_ASSIGN_OR_RETURN(const std::string key, KeyOf(job_, session, tasks_, encoding_));
+    NEMO_ASSIGN_OR_RETURN(journal_, OpenJournal(job_, key));
+    if (journal_ == nullptr) return OkStatus();
+    const eval::Journal::Records& records = journal_->records();
+    for (size_t t = 0; t < tasks_.size(); ++t) {
+      for (size_t i = 0; i < tasks_[t].samples.size(); ++i) {
+        const eval::Sample& sample = tasks_[t].samples[i];
+        const auto record = records.find({tasks_[t].task->name, sample.doc_index});
+        if (record == records.end() || record->second.size() != sample.requests.size()) continue;
+        responses_[t][i] = record->second;
+        done_[t][i] = 1;
+        ++num_kept_;
+      }
+    }
+    if (num_kept_ > 0) console_.Note(Format("{} samples are kept of an earlier run", num_kept_));
+    return OkStatus();
+  }
+
+  Status RunRank(const ModelSession& session, EvalPlan& plan, Communicator& world) {
+    EngineOptions options;
+    options.max_sequences =
+        std::min(job_.machine.max_batch_size, static_cast<int64_t>(plan.calls().size()));
+    options.max_sequence_tokens = plan.max_sequence_tokens();
+    NEMO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(session, world, options, console_));
+    const bool first = world.rank() == 0;
+    eval::RunnerCounts counts;
+    const Status status = eval::RunPlan(
+        plan, *model.engine, *session.tokenizer,
+        {.prefill_chunk = job_.machine.prefill_chunk,
+         .prefix_cache = job_.machine.prefix_cache == "on"},
+        first ? console_.progress() : NullProgress(),
+        [&](size_t task, size_t sample, Responses responses) {
+          return Keep(task, sample, std::move(responses));
+        },
+        &counts);
+    if (!first) return status;
+    if (!status.ok() && journal_ != nullptr) {
+      console_.Note(
+          Format("{}: what was answered is kept; --resume goes on from there", job_.output));
+    }
+    backend_ = model.BackendName();
+    console_.Detail(
+        Format("{} prompt tokens, {} of them known already; {} generated; loading took "
+               "{:.2f} s; {}, {}",
+               counts.prompt_tokens, counts.reused_tokens, counts.generated_tokens,
+               model.load_seconds, ToString(session.layout), backend_));
+    return status;
+  }
+
+  Status Keep(size_t task, size_t sample, Responses responses) {
+    if (journal_ != nullptr) {
+      const eval::Sample& asked = tasks_[task].samples[sample];
+      NEMO_RETURN_IF_ERROR(journal_->Add(tasks_[task].task->name, asked.doc_index, responses,
+                                         asked.requests[0].kind));
+    }
+    responses_[task][sample] = std::move(responses);
+    return OkStatus();
+  }
+
+  Result<bool> RunProgram(const std::string& program) const {
+    NEMO_ASSIGN_OR_RETURN(const Verdict verdict, sandbox_->Run(program));
+    return verdict.passed;
+  }
+
+  Status Report(const ModelSession& session) {
+    eval::EvalReport report;
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      NEMO_ASSIGN_OR_RETURN(
+          eval::TaskReport task,
+          eval::JudgeTask(std::move(tasks_[i]), std::move(responses_[i]),
+                          [this](const std::string& program) { return RunProgram(program); }));
+      report.tasks.push_back(std::move(task));
+    }
+    report.groups = eval::JudgeGroups(catalog_, selection_, report.tasks);
+    report.run = RunValue(session);
+    NEMO_RETURN_IF_ERROR(WriteFiles(job_, report));
+    if (console_.json()) {
+      console_.PrintJson(eval::ResultsValue(report));
+      return OkStatus();
+    }
+    std::vector<eval::PublishedModel> published;
+    for (const auto& [name, yaml] : BuiltinPublished()) {
+      NEMO_ASSIGN_OR_RETURN(eval::PublishedModel model, eval::ParsePublished(yaml));
+      published.push_back(std::move(model));
+    }
+    console_.Print(ReportText(report, published));
+    return OkStatus();
+  }
+
+  /// Only what the scores depend on: a run that was stopped leaves the same files.
+  Value RunValue(const ModelSession& session) const {
+    Value config, value;
+    config.Set("model", "nemo-eval");
+    config.Set("model_args", Format("pretrained={}", job_.source));
+    config.Set("dtype_profile", session.machine.dtype_profile);
+    config.Set("limit", job_.limit < 0 ? Value() : Value(job_.limit));
+    config.Set("fewshot_seed", 1234);
+    if (sandbox_) config.Set("sandbox", sandbox_->description());
+    value.Set("config", std::move(config));
+    value.Set("max_length", encoding_.max_length);
+    value.Set("add_bos_token", encoding_.add_bos);
+    value.Set("model_source", "nemo-eval");
+    value.Set("model_name", job_.source);
+    return value;
+  }
+
+  const EvalJob& job_;
+  const eval::Catalog& catalog_;
+  const eval::Selection& selection_;
+  const Console& console_;
+  bool speaks_ = false;
+  std::optional<Sandbox> sandbox_;
+  eval::EncodingOptions encoding_;
+  std::vector<PlannedTask> tasks_;
+  std::vector<std::vector<Responses>> responses_;  // of each task and sample; rank 0
+  std::vector<std::vector<uint8_t>> done_;         // before this run
+  std::unique_ptr<eval::Journal> journal_;
+  int64_t num_kept_ = 0;
+  std::string backend_;
+};
+
+/// The selection with --max-gen-tokens in its tasks.
+void CapTokens(const EvalJob& job, eval::Selection& selection,
+               std::vector<std::unique_ptr<eval::TaskSpec>>& capped) {
+  if (job.max_gen_tokens == 0) return;
+  for (eval::Selection::Choice& choice : selection.tasks) {
+    capped.push_back(std::make_unique<eval::TaskSpec>(*choice.task));
+    capped.back()->max_tokens = job.max_gen_tokens;
+    choice.task = capped.back().get();
+  }
+}
+
+}  // namespace
+
+Status RunJob(const EvalJob& job, const Console& console) {
+  NEMO_RETURN_IF_ERROR(CheckJob(job));
+  NEMO_ASSIGN_OR_RETURN(const eval::Catalog catalog, ReadCatalog(job));
+  if (job.list) {
+    PrintList(catalog, console);
+    return OkStatus();
+  }
+  NEMO_ASSIGN_OR_RETURN(eval::Selection selection, SelectTasks(job, catalog));
+  std::vector<std::unique_ptr<eval::TaskSpec>> capped;
+  CapTokens(job, selection, capped);
+  EvalRun run(job, catalog, selection, console);
+  return RunInWorld(
+      job.source, job.machine, console,
+      [&](ModelSession& session, Communicator& processes, const RunAllRanks& run_ranks) {
+        return run.All(session, processes, run_ranks);
+      });
+}
+
+}  // namespace nemo
