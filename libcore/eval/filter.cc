@@ -75,7 +75,9 @@ Result<std::string> Mapped(const FilterStep& step, std::string_view text, const 
 
 Result<std::string> Number(const FilterStep& step, std::string_view text, const Value&) {
   NEMO_ASSIGN_OR_RETURN(std::string found, Find(step.patterns[0], text, step.last));
-  if (found.empty()) found = NumberInWords(Lower(text), step.last);
+  if (found.empty()) {
+    NEMO_ASSIGN_OR_RETURN(found, NumberInWords(Lower(text), step.last));
+  }
   return OrNoAnswer(std::move(found));
 }
 

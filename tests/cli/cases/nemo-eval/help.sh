@@ -1,0 +1,2 @@
+# Which backends there are depends on the build.
+nemo-eval --help | sed '/^  --backend /,/^  --isa /{/^  --isa /!d}'
