@@ -91,8 +91,9 @@ FlagGroup AnswerFlags(EvalJob* job) {
       {
           {.name = "output",
            .value = "DIR",
-           .help = "write results.json and samples_TASK.jsonl there, in lm-evaluation-harness' key "
-                   "names, and keep each answer as soon as it is there",
+           .help =
+               "write results.json and samples_TASK.jsonl there, in lm-evaluation-harness' key "
+               "names, and report.html, a page of both; keep each answer as soon as it is there",
            .set = SetText(&job->output)},
           {.name = "resume",
            .help = "go on with --output where a stopped run of the same model, tasks and options "

@@ -7,6 +7,8 @@
 #include "libcore/base/json.h"
 #include "libcore/eval/lm_eval_files.h"
 #include "tools/common/table.h"
+#include "tools/nemo-eval/builtin_tasks.h"
+#include "tools/nemo-eval/report/page.h"
 
 namespace nemo {
 namespace {
@@ -81,6 +83,27 @@ std::string VariantsText(const EvalReport& report) {
   return text;
 }
 
+/// What others have published of the tasks in `results`, for the page.
+Result<Value> PublishedValue(const Value& results) {
+  Value::Array rows;
+  for (const auto& [name, yaml] : BuiltinPublished()) {
+    NEMO_ASSIGN_OR_RETURN(const PublishedModel model, eval::ParsePublished(yaml));
+    for (const PublishedScore& score : model.scores) {
+      for (const std::string& task : score.tasks) {
+        if (results.Find("results")->Find(task) == nullptr) continue;
+        Value row;
+        row.Set("task", task);
+        row.Set("metric", score.key);
+        row.Set("value", score.value);
+        row.Set("remark", Format("{}, {}{}{}", model.name, model.source,
+                                 score.note.empty() ? "" : "; ", score.note));
+        rows.push_back(std::move(row));
+      }
+    }
+  }
+  return Value(std::move(rows));
+}
+
 std::string LimitText(const EvalReport& report) {
   for (const eval::TaskReport& task : report.tasks) {
     if (std::ssize(task.samples) < task.num_rows) {
@@ -110,8 +133,12 @@ Status WriteFiles(const EvalJob& job, const EvalReport& report) {
     const std::string name = Format("samples_{}.jsonl", task.task->name);
     NEMO_RETURN_IF_ERROR(WriteFileAtomically(JoinPath(job.output, name), eval::SampleLines(task)));
   }
-  return WriteFileAtomically(JoinPath(job.output, "results.json"),
-                             ToJson(eval::ResultsValue(report), 2) + "\n");
+  Value results = eval::ResultsValue(report);
+  NEMO_ASSIGN_OR_RETURN(Value published, PublishedValue(results));
+  results.Set("published", std::move(published));
+  NEMO_RETURN_IF_ERROR(
+      WriteFileAtomically(JoinPath(job.output, "results.json"), ToJson(results, 2) + "\n"));
+  return WriteEvalPage(job.output);
 }
 
 std::string ReportText(const EvalReport& report, std::span<const PublishedModel> published) {

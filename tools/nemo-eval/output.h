@@ -18,7 +18,8 @@ namespace nemo {
 /// run.
 Result<std::unique_ptr<eval::Journal>> OpenJournal(const EvalJob& job, const std::string& key);
 
-/// results.json and samples_TASK.jsonl, each whole or not at all. kIo.
+/// results.json, samples_TASK.jsonl and the page made of them, report.html; each whole or not at
+/// all. kIo.
 Status WriteFiles(const EvalJob& job, const eval::EvalReport& report);
 
 /// Scores with their standard errors, published ones beside them, and which variants ran.

@@ -25,7 +25,7 @@ constexpr const char* kResults = R"({
                      "arc_challenge": []},
   "n-shot": {"mmlu_anatomy": 5, "arc_challenge": 25},
   "n-samples": {"arc_challenge": {"original": 1172, "effective": 40}},
-  "variants": {"arc_challenge": "the harness' <form>"},
+  "configs": {"arc_challenge": {"variant": "the harness' <form>"}},
   "published": [{"task": "arc_challenge", "metric": "acc_norm,none", "value": 0.9428,
                  "remark": "model card"}],
   "config": {"model": "nemo", "limit": 40}, "model_name": "tiny & odd"
@@ -43,6 +43,7 @@ TEST(Scores, StandInTheirGroups) {
   const std::vector<ScoreSection> sections = SectionsOf(Results());
   ASSERT_EQ(sections.size(), 3u);
   EXPECT_EQ(sections[0].name, "mmlu");
+  EXPECT_EQ(NamesOf(sections[0].own), (std::vector<std::string>{"mmlu acc", "stem acc"}));
   EXPECT_EQ(NamesOf(sections[0].members), (std::vector<std::string>{"anatomy acc", "algebra acc"}));
   EXPECT_EQ(sections[0].parts, (std::vector<std::string>{"mmlu_stem", "mmlu_stem"}));
   EXPECT_EQ(NamesOf(sections[1].own),
@@ -62,6 +63,17 @@ TEST(Scores, KnowShotsErrorsAndWhatWasPublished) {
   EXPECT_FALSE(sections[0].members[1].stderr_);  // "N/A"
   EXPECT_FALSE(sections[2].own[0].is_share());
   EXPECT_EQ(sections[2].own[0].ValueText(), "12.5");
+}
+
+TEST(Scores, AGroupWhoseTasksAreSomeOfAnothersIsAPartOfIt) {
+  const Value flat = ParseJson(R"({"results": {"a": {"acc,none": 1}, "b": {"acc,none": 0},
+      "all": {"acc,none": 0.5}, "some": {"acc,none": 1}},
+      "group_subtasks": {"all": ["a", "b"], "some": ["a"], "a": [], "b": []}})")
+                         .value();
+  const std::vector<ScoreSection> sections = SectionsOf(flat);
+  ASSERT_EQ(sections.size(), 1u);
+  EXPECT_EQ(NamesOf(sections[0].own), (std::vector<std::string>{"all acc", "some acc"}));
+  EXPECT_EQ(sections[0].parts, (std::vector<std::string>{"some", ""}));
 }
 
 TEST(Scores, GroupsThatHoldOneAnotherEnd) {
@@ -87,7 +99,7 @@ TEST(Bars, ReachAsFarAsTheScore) {
   row.value = 0.25;
   row.stderr_ = 0.01;
   row.published = PublishedScore{0.5, ""};
-  const std::string html = BarsHtml(std::vector<ScoreBar>{{"a<b", "", 0, &row}});
+  const std::string html = BarsHtml(std::vector<ScoreBar>{{"a<b", "", "", 0, &row}});
   EXPECT_NE(html.find("width:25.000%"), html.npos);
   EXPECT_NE(html.find("left:23.040%;width:3.920%"), html.npos) << "1.96 standard errors";
   EXPECT_NE(html.find("class=\"mark\" style=\"left:50.000%\""), html.npos);

@@ -34,6 +34,11 @@ std::string Track(const ScoreBar& bar) {
       100 * row.value, bar.series % kColours, Whisker(row), Mark(row));
 }
 
+std::string LabelHtml(const ScoreBar& bar) {
+  if (bar.detail.empty()) return EscapeHtml(bar.label);
+  return Format("{} <small>{}</small>", EscapeHtml(bar.label), EscapeHtml(bar.detail));
+}
+
 std::string Figure(const ScoreRow& row) {
   std::string text = row.ValueText();
   if (row.stderr_) {
@@ -63,7 +68,7 @@ const char* const kBarsStyle = R"(
 .bars .mark { position: absolute; top: -.16rem; bottom: -.16rem; width: 3px; margin-left: -1.5px;
   background: var(--warn); border-radius: 1px; box-shadow: 0 0 0 1px var(--paper); }
 .bars .scale { position: relative; height: 1rem; color: var(--soft); font-size: 11px; }
-.bars .scale b { position: absolute; transform: translateX(-50%); font-weight: 400; }
+.bars .scale b { position: absolute; transform: translateX(-50%); font-weight: 400; white-space: nowrap; }
 )";
 
 std::string BarsHtml(std::span<const ScoreBar> bars) {
@@ -77,7 +82,7 @@ std::string BarsHtml(std::span<const ScoreBar> bars) {
         "data-place=\"{}\"><span class=\"label\">{}</span>{}<span "
         "class=\"figure\">{}</span></div>\n",
         EscapeHtml(bar.title), EscapeHtml(bar.row->name), EscapeHtml(bar.label), bar.row->value,
-        place++, EscapeHtml(bar.label), Track(bar), Figure(*bar.row));
+        place++, LabelHtml(bar), Track(bar), Figure(*bar.row));
   }
   if (shares) {
     text +=

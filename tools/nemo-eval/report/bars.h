@@ -10,8 +10,9 @@ namespace nemo {
 
 struct ScoreBar {
   std::string label;
-  std::string title;  ///< of the tooltip
-  int series = 0;     ///< colour, --s0 to --s7
+  std::string detail;  ///< behind it, in small letters
+  std::string title;   ///< of the tooltip
+  int series = 0;      ///< colour, --s0 to --s7
   const ScoreRow* row = nullptr;
 };
 

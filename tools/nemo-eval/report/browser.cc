@@ -41,7 +41,11 @@ constexpr const char* kScript = R"js(
     if (!rows.length) { view.append(make("p", "soft", "No sample is like that.")); return; }
     const row = rows[current], item = list.children[current];
     item.classList.add("current");
-    item.scrollIntoView({block: "nearest"});
+    // Not scrollIntoView: it would move the page as well.
+    const above = item.offsetTop - list.offsetTop;
+    if (above < list.scrollTop) list.scrollTop = above;
+    if (above + item.offsetHeight > list.scrollTop + list.clientHeight)
+      list.scrollTop = above + item.offsetHeight - list.clientHeight;
     const right = is_right(row);
     const head = make("h3", "", `${task().task}, document ${row.id}`);
     head.append(make("span", right === null ? "badge" : right ? "badge right" : "badge wrong",

@@ -85,8 +85,7 @@ std::string Overview(const std::vector<ScoreSection>& sections) {
   std::vector<ScoreBar> bars;
   for (size_t i = 0; i < sections.size(); ++i) {
     for (const ScoreRow& row : sections[i].own) {
-      bars.push_back(
-          {Format("{} {}", row.alias, row.MetricText()), Tooltip(row), static_cast<int>(i), &row});
+      bars.push_back({row.alias, row.MetricText(), Tooltip(row), static_cast<int>(i), &row});
     }
   }
   if (bars.empty()) return "";
@@ -152,7 +151,7 @@ std::string Members(const ScoreSection& section) {
     if (row.metric + "," + row.filter != metric) continue;
     const int colour =
         colours.try_emplace(section.parts[i], static_cast<int>(colours.size())).first->second;
-    bars.push_back({row.alias, Tooltip(row), colour, &row});
+    bars.push_back({row.alias, "", Tooltip(row), colour, &row});
   }
   if (bars.size() < 2) return "";
   std::string legend;

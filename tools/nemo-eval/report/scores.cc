@@ -1,6 +1,6 @@
 #include "tools/nemo-eval/report/scores.h"
 
-#include <cmath>
+#include <algorithm>
 #include <set>
 
 #include "libcore/base/format.h"
@@ -67,44 +67,76 @@ std::vector<ScoreRow> RowsOf(const Value& results, const std::string& task) {
     row.num_original = IntOf(FindPath(results, {"n-samples", task, "original"}));
     const Value* shots = FindPath(results, {"n-shot", task});
     if (shots != nullptr && shots->is_int()) row.num_fewshot = shots->as_int();
-    row.variant = TextOf(FindPath(results, {"variants", task}));
+    row.variant = TextOf(FindPath(results, {"configs", task, "variant"}));
     row.published = PublishedOf(results, row);
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-/// The tasks below `group`, with the name of the group that holds each.
-void Collect(const Value& results, const std::string& group, const std::string& part, int depth,
-             std::set<std::string>* seen, ScoreSection* section) {
+/// The tasks below `group`, all the way down.
+void Collect(const Value& results, const std::string& group, int depth,
+             std::vector<std::string>* tasks, std::set<std::string>* seen) {
   const Value* members = FindPath(results, {"group_subtasks", group});
   if (members == nullptr || !members->is_array() || depth > kMaxDepth) return;
   for (const Value& member : members->as_array()) {
     if (!member.is_string() || !seen->insert(member.as_string()).second) continue;
-    const std::string& name = member.as_string();
-    const Value* below = FindPath(results, {"group_subtasks", name});
+    const Value* below = FindPath(results, {"group_subtasks", member.as_string()});
     if (below != nullptr && below->is_array() && !below->as_array().empty()) {
-      Collect(results, name, name, depth + 1, seen, section);
-      continue;
-    }
-    for (ScoreRow& row : RowsOf(results, name)) {
-      section->members.push_back(std::move(row));
-      section->parts.push_back(part);
+      Collect(results, member.as_string(), depth + 1, tasks, seen);
+    } else {
+      tasks->push_back(member.as_string());
     }
   }
 }
 
-std::set<std::string> NamedAsMembers(const Value& results) {
-  std::set<std::string> members;
-  const Value* groups = results.Find("group_subtasks");
-  if (groups == nullptr || !groups->is_object()) return members;
-  for (const auto& [group, list] : groups->as_object()) {
-    if (!list.is_array()) continue;
-    for (const Value& member : list.as_array()) {
-      if (member.is_string()) members.insert(member.as_string());
-    }
+struct Group {
+  std::string name;
+  std::vector<std::string> tasks;  // in the file's order
+  std::set<std::string> inside;    // tasks and groups
+
+  bool Has(const std::string& task) const { return inside.contains(task); }
+  /// All its tasks are the other's, and either there are others or the other names it.
+  bool IsPartOf(const Group& other) const {
+    const bool named = other.Has(name) && !Has(other.name);
+    return (tasks.size() < other.tasks.size() || named) &&
+           std::all_of(tasks.begin(), tasks.end(),
+                       [&](const std::string& task) { return other.Has(task); });
   }
-  return members;
+};
+
+std::vector<Group> GroupsOf(const Value& results) {
+  std::vector<Group> groups;
+  const Value* members = results.Find("group_subtasks");
+  if (members == nullptr || !members->is_object()) return groups;
+  for (const auto& [name, unused] : members->as_object()) {
+    Group group{name, {}, {}};
+    Collect(results, name, 0, &group.tasks, &group.inside);
+    if (!group.tasks.empty()) groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+void Append(std::vector<ScoreRow> rows, std::vector<ScoreRow>* to) {
+  for (ScoreRow& row : rows) to->push_back(std::move(row));
+}
+
+ScoreSection SectionOf(const Value& results, const std::vector<Group>& groups, const Group& group) {
+  ScoreSection section;
+  section.name = group.name;
+  section.own = RowsOf(results, group.name);
+  std::vector<const Group*> parts;
+  for (const Group& other : groups) {
+    if (other.IsPartOf(group)) parts.push_back(&other);
+  }
+  for (const Group* part : parts) Append(RowsOf(results, part->name), &section.own);
+  for (const std::string& task : group.tasks) {
+    const auto part = std::find_if(parts.begin(), parts.end(),
+                                   [&](const Group* other) { return other->Has(task); });
+    Append(RowsOf(results, task), &section.members);
+    section.parts.resize(section.members.size(), part == parts.end() ? "" : (*part)->name);
+  }
+  return section;
 }
 
 }  // namespace
@@ -125,15 +157,23 @@ std::vector<ScoreSection> SectionsOf(const Value& results) {
   std::vector<ScoreSection> sections;
   const Value* scores = results.Find("results");
   if (scores == nullptr || !scores->is_object()) return sections;
-  const std::set<std::string> members = NamedAsMembers(results);
-  for (const auto& [name, unused] : scores->as_object()) {
-    if (members.contains(name)) continue;
-    ScoreSection section;
-    section.name = name;
-    section.own = RowsOf(results, name);
-    std::set<std::string> seen;
-    Collect(results, name, "", 0, &seen, &section);
+  const std::vector<Group> groups = GroupsOf(results);
+  std::set<std::string> told;
+  for (const Group& group : groups) {
+    if (std::any_of(groups.begin(), groups.end(),
+                    [&](const Group& other) { return group.IsPartOf(other); })) {
+      told.insert(group.name);
+      continue;
+    }
+    ScoreSection section = SectionOf(results, groups, group);
+    told.insert(group.name);
+    told.insert(group.tasks.begin(), group.tasks.end());
     if (!section.own.empty() || !section.members.empty()) sections.push_back(std::move(section));
+  }
+  for (const auto& [name, unused] : scores->as_object()) {
+    if (told.contains(name)) continue;
+    ScoreSection section{name, RowsOf(results, name), {}, {}};
+    if (!section.own.empty()) sections.push_back(std::move(section));
   }
   return sections;
 }

@@ -41,12 +41,13 @@ struct ScoreRow {
 /// A group, or a task that is in none.
 struct ScoreSection {
   std::string name;
-  std::vector<ScoreRow> own;       ///< of the group, or the task
+  std::vector<ScoreRow> own;       ///< of the group and those inside it, or of the task
   std::vector<ScoreRow> members;   ///< of the tasks below a group, all the way down
-  std::vector<std::string> parts;  ///< the groups between, parallel to members; empty text: none
+  std::vector<std::string> parts;  ///< the group inside this one of each member; may be empty
 };
 
-/// In the order of the file. Members of unexpected types are left out: the file may be anybody's.
+/// Groups first, each in the order of the file. A group whose tasks are some of another's is told
+/// there. Members of unexpected types are left out: the file may be anybody's.
 std::vector<ScoreSection> SectionsOf(const Value& results);
 
 }  // namespace nemo
