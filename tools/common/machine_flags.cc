@@ -50,13 +50,13 @@ std::vector<Flag> StepFlags(MachineOptions* options) {
 
 FlagGroup MachineFlags(MachineOptions* options) {
   const std::vector<std::string> profiles = {"megatron", "hf"};
-  const std::vector<std::string> isas = {"auto", "amx", "avx512", "avx2", "scalar"};
+  const std::vector<std::string> isas = {"auto", "amx", "avx512", "avx512f", "avx2", "scalar"};
   std::vector<Flag> flags = RunLayoutFlags(&options->layout);
   flags.push_back(BackendFlag(options));
   flags.push_back({.name = "isa",
                    .value = "NAME",
-                   .help = "instruction set of the cpu backend: auto (default), avx512, avx2, "
-                           "scalar, which give the same bits, or amx, which does not",
+                   .help = "instruction set of the cpu backend: auto (default), avx512, avx512f, "
+                           "avx2, scalar, which give the same bits, or amx, which does not",
                    .choices = isas,
                    .set = SetChoice(&options->isa, isas)});
   flags.push_back({.name = "dtype-profile",
