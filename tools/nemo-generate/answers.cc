@@ -22,7 +22,7 @@ class TextAnswers final : public AnswerSink {
   void OnText(int64_t index, std::string_view text) override {
     if (!is_open_) {
       if (index > 0) console_.Print("\n");
-      const auto prompt = session_.tokenizer->Decode(work_.requests[index].prompt_ids);
+      const auto prompt = session_.model.tokenizer->Decode(work_.requests[index].prompt_ids);
       if (prompt) console_.Print(*prompt);
       is_open_ = true;
     }

@@ -4,9 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "kernels/registry.h"
 #include "libcore/base/format.h"
-#include "tools/common/world_flags.h"
 
 namespace nemo {
 namespace {
@@ -200,60 +198,10 @@ FlagGroup ServerFlags(GenerateJob* job) {
           }};
 }
 
-FlagGroup MachineFlags(GenerateJob* job) {
-  std::vector<std::string> backends;
-  std::string backend_help;
-  for (const BackendRow& row : Backends()) {
-    backend_help += backends.empty() ? "" : "; ";
-    backend_help += std::string(row.name) + " (" + std::string(row.description) + ")";
-    backends.emplace_back(row.name);
-  }
-  job->backend = backends.front();
-  backend_help += "; default " + job->backend;
-  const std::vector<std::string> profiles = {"megatron", "hf"}, on_off = {"on", "off"};
-  std::vector<Flag> flags = RunLayoutFlags(&job->layout);
-  flags.push_back(PeerTimeoutFlag(&job->comm));
-  flags.insert(
-      flags.end(),
-      {{.name = "backend",
-        .value = "NAME",
-        .help = backend_help,
-        .choices = backends,
-        .set = SetChoice(&job->backend, backends)},
-       {.name = "isa",
-        .value = "NAME",
-        .help =
-            "instruction set of the cpu backend: auto (default), avx512, avx512f, avx2, scalar, "
-            "which give the same bits, or amx, which does not",
-        .choices = {"auto", "amx", "avx512", "avx512f", "avx2", "scalar"},
-        .set = SetText(&job->isa)},
-       {.name = "dtype-profile",
-        .value = "NAME",
-        .help = "round where megatron (default) does, or where hf (transformers) does",
-        .choices = profiles,
-        .set = SetChoice(&job->dtype_profile, profiles)},
-       {.name = "prefill-chunk",
-        .value = "N",
-        .help = "prompt tokens of one step (default: as many as fit)",
-        .set = SetInt(&job->prefill_chunk, 1, kMaxTokens)},
-       {.name = "prefix-cache",
-        .value = "on|off",
-        .help = "on (default): prompts that begin alike share the work for that; the answers are "
-                "the same",
-        .choices = on_off,
-        .set = SetChoice(&job->prefix_cache, on_off)},
-       {.name = "max-batch-size",
-        .value = "N",
-        .help = "prompts side by side (default 8)",
-        .set = SetInt(&job->max_batch_size, 1, 4096)}});
-  return {"Ranks and devices (ranks are threads; under mpirun or srun, processes)",
-          std::move(flags)};
-}
-
 }  // namespace
 
 std::vector<FlagGroup> GenerateFlags(GenerateJob* job) {
-  return {PromptFlags(job), SamplingFlags(job), AnswerFlags(job), MachineFlags(job),
+  return {PromptFlags(job), SamplingFlags(job), AnswerFlags(job), MachineFlags(&job->machine),
           ServerFlags(job)};
 }
 

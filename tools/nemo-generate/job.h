@@ -5,10 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "kernels/comm/comm_options.h"
 #include "libcore/runtime/sampler.h"
 #include "tools/common/flag.h"
-#include "tools/common/layout_flags.h"
+#include "tools/common/machine_flags.h"
 
 namespace nemo {
 
@@ -64,15 +63,7 @@ struct GenerateJob {
   std::string output;  ///< a file of answers, one a line; empty: standard output
   bool resume = false;
   bool force = false;
-  // Machine.
-  LayoutOptions layout;
-  CommOptions comm;
-  std::string backend;
-  std::string isa = "auto";
-  std::string dtype_profile = "megatron";
-  int64_t prefill_chunk = 0;
-  std::string prefix_cache = "on";
-  int64_t max_batch_size = 8;
+  MachineOptions machine;
   ServeFlags serve;
 };
 

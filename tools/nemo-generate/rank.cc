@@ -9,7 +9,6 @@
 #include "libcore/runtime/engine.h"
 #include "libcore/runtime/generator.h"
 #include "tools/common/terminal.h"
-#include "tools/nemo-generate/load_rank.h"
 
 namespace nemo {
 namespace {
@@ -23,10 +22,9 @@ double SecondsSince(Clock::time_point start) {
 /// Buffers for what the pending requests need, not for what the model could hold.
 EngineOptions OptionsFor(const GenerateJob& job, const Work& work) {
   EngineOptions options;
-  options.profile = ProfileOf(job);
   // One after the other, so that streamed texts do not mix.
-  options.max_sequences = job.stream ? 1 : std::min(job.max_batch_size, std::ssize(work.pending));
-  options.max_step_tokens = StepTokens(job, options.max_sequences);
+  options.max_sequences =
+      job.stream ? 1 : std::min(job.machine.max_batch_size, std::ssize(work.pending));
   for (const int64_t index : work.pending) {
     const GenerateRequest& request = work.requests[index];
     options.max_sequence_tokens = std::max(
@@ -49,10 +47,10 @@ class Run {
         speaks_(engine.world().rank() == 0) {}
 
   Status All() {
-    NEMO_ASSIGN_OR_RETURN(generator_,
-                          Generator::Create(engine_, *session_.tokenizer,
-                                            {.prefill_chunk = session_.job.prefill_chunk,
-                                             .prefix_cache = session_.job.prefix_cache == "on"}));
+    NEMO_ASSIGN_OR_RETURN(
+        generator_, Generator::Create(engine_, *session_.model.tokenizer,
+                                      {.prefill_chunk = session_.job.machine.prefill_chunk,
+                                       .prefix_cache = session_.job.machine.prefix_cache == "on"}));
     for (const int64_t index : work_.pending) {
       auto id = generator_->Add(work_.requests[index]);
       if (!id) return id.error().At(work_.prompts[index].where);
@@ -115,17 +113,17 @@ Status RunRank(const Session& session, const Work& work, Communicator& world,
                const Console& console, AnswerSink& sink, RunReport* report) {
   const GenerateJob& job = session.job;
   const bool speaks = world.rank() == 0;
-  NEMO_ASSIGN_OR_RETURN(const LoadedRank rank,
-                        LoadRank(session, world, OptionsFor(job, work), console));
+  NEMO_ASSIGN_OR_RETURN(const LoadedModel model,
+                        LoadModel(session.model, world, OptionsFor(job, work), console));
   RunReport own;
-  own.layout = ToString(session.layout);
-  own.backend = rank.backend_name();
+  own.layout = ToString(session.model.layout);
+  own.backend = model.BackendName();
   own.seed = work.seed;
-  own.load_seconds = rank.load_seconds;
+  own.load_seconds = model.load_seconds;
   // Sentences that appear on the terminal are progress enough, and would mix with it.
   const bool draws = speaks && (!job.output.empty() || !IsTerminal(stdout));
   const Status status =
-      Run(session, work, *rank.engine, draws ? console.progress() : NullProgress(), sink, &own)
+      Run(session, work, *model.engine, draws ? console.progress() : NullProgress(), sink, &own)
           .All();
   if (speaks) *report = own;
   return status;

@@ -17,7 +17,6 @@
 #include "libcore/serve/http_server.h"
 #include "libcore/serve/serve_loop.h"
 #include "libcore/serve/service.h"
-#include "tools/nemo-generate/load_rank.h"
 
 namespace nemo {
 namespace {
@@ -46,7 +45,7 @@ Result<Door> OpenDoor(const ServeFlags& flags, const Console& console) {
 
 ApiContext ContextOf(const Session& session, const EngineOptions& options) {
   const ServeFlags& flags = session.job.serve;
-  return {.tokenizer = *session.tokenizer,
+  return {.tokenizer = *session.model.tokenizer,
           .model_name = flags.model_name.empty() ? BaseName(session.job.source) : flags.model_name,
           .max_sequence_tokens = options.max_sequence_tokens,
           .created_seconds = static_cast<int64_t>(std::time(nullptr)),
@@ -57,8 +56,9 @@ ApiContext ContextOf(const Session& session, const EngineOptions& options) {
 /// A few pulses within the time after which a rank takes another for dead.
 ServeLoop::Options LoopOptionsOf(const GenerateJob& job) {
   ServeLoop::Options options;
-  options.max_batch_size = job.max_batch_size;
-  options.pulse = std::min(options.pulse, std::chrono::milliseconds(job.comm.deadline_ms / 4));
+  options.max_batch_size = job.machine.max_batch_size;
+  options.pulse =
+      std::min(options.pulse, std::chrono::milliseconds(job.machine.comm.deadline_ms / 4));
   return options;
 }
 
@@ -75,7 +75,7 @@ void LogLine(std::string_view line) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-ServiceOptions ServiceOptionsOf(const Session& session, const LoadedRank& rank,
+ServiceOptions ServiceOptionsOf(const Session& session, const LoadedModel& model,
                                 const ApiContext& context, const RequestLimits& limits,
                                 ApiKeys keys) {
   ServiceOptions options;
@@ -84,11 +84,11 @@ ServiceOptions ServiceOptionsOf(const Session& session, const LoadedRank& rank,
   options.request_timeout = std::chrono::seconds(session.job.serve.request_timeout);
   options.logs_prompts = session.job.serve.log_prompts;
   options.about.Set("model", context.model_name);
-  options.about.Set("layout", ToString(session.layout));
-  options.about.Set("ranks", session.layout.world_size());
-  options.about.Set("backend", rank.backend_name());
+  options.about.Set("layout", ToString(session.model.layout));
+  options.about.Set("ranks", session.model.layout.world_size());
+  options.about.Set("backend", model.BackendName());
   options.about.Set("max_sequence_tokens", context.max_sequence_tokens);
-  options.about.Set("max_batch_size", session.job.max_batch_size);
+  options.about.Set("max_batch_size", session.job.machine.max_batch_size);
   options.log = LogLine;
   return options;
 }
@@ -96,12 +96,12 @@ ServiceOptions ServiceOptionsOf(const Session& session, const LoadedRank& rank,
 /// Rank 0's half of the server beside the loop: its threads and their end.
 class Front {
  public:
-  Front(const Session& session, const LoadedRank& rank, const RequestLimits& limits, ApiKeys keys)
+  Front(const Session& session, const LoadedModel& model, const RequestLimits& limits, ApiKeys keys)
       : flags_(session.job.serve),
-        context_(ContextOf(session, rank.engine->options())),
+        context_(ContextOf(session, model.engine->options())),
         queue_(flags_.max_queue),
         service_(context_, queue_, stats_,
-                 ServiceOptionsOf(session, rank, context_, limits, std::move(keys))) {}
+                 ServiceOptionsOf(session, model, context_, limits, std::move(keys))) {}
 
   Status Start(std::unique_ptr<Listener> listener, const Console& console) {
     const std::string address = listener->address();
@@ -153,17 +153,18 @@ class Front {
 
 Status ServeRank(const Session& session, const EngineOptions& options, Communicator& world,
                  const Console& console, Door& door) {
-  NEMO_ASSIGN_OR_RETURN(const LoadedRank rank, LoadRank(session, world, options, console));
-  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Generator> generator,
-                        Generator::Create(*rank.engine, *session.tokenizer,
-                                          {.prefill_chunk = session.job.prefill_chunk,
-                                           .prefix_cache = session.job.prefix_cache == "on"}));
+  NEMO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(session.model, world, options, console));
+  NEMO_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Generator> generator,
+      Generator::Create(*model.engine, *session.model.tokenizer,
+                        {.prefill_chunk = session.job.machine.prefill_chunk,
+                         .prefix_cache = session.job.machine.prefix_cache == "on"}));
   // Nobody is let in before all ranks are ready.
   NEMO_RETURN_IF_ERROR(world.Barrier());
   const ServeLoop::Options loop = LoopOptionsOf(session.job);
   if (world.rank() != 0) return ServeLoop(*generator, world, loop, nullptr, nullptr).Run();
-  console.Detail(Format("loading took {:.2f} s", rank.load_seconds));
-  Front front(session, rank, generator->limits(), std::move(door.keys));
+  console.Detail(Format("loading took {:.2f} s", model.load_seconds));
+  Front front(session, model, generator->limits(), std::move(door.keys));
   NEMO_RETURN_IF_ERROR(front.Start(std::move(door.listener), console));
   const Status status = ServeLoop(*generator, world, loop, &front.queue(), &front.stats()).Run();
   if (!status.ok()) world.Abort(status.message());
@@ -174,7 +175,7 @@ Status ServeRank(const Session& session, const EngineOptions& options, Communica
 }  // namespace
 
 Status RunServer(const Session& session, Communicator& world, const Console& console,
-                 const RankRunner& run_ranks) {
+                 const RunAllRanks& run_ranks) {
   NEMO_ASSIGN_OR_RETURN(const EngineOptions options, ServerEngineOptions(session));
   Door door;
   if (world.rank() == 0) {

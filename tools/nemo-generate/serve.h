@@ -1,8 +1,6 @@
 // nemo-generate --serve: rank 0 answers HTTP, all ranks step (libcore/serve).
 #pragma once
 
-#include <functional>
-
 #include "libcore/base/status.h"
 #include "libcore/runtime/communicator.h"
 #include "libcore/runtime/engine.h"
@@ -11,11 +9,7 @@
 
 namespace nemo {
 
-using RankBody = std::function<Status(Communicator& world)>;
-/// Runs a body on each rank of this process.
-using RankRunner = std::function<Status(const RankBody&)>;
-
-/// Buffers and KV cache of a server, the same on all ranks. kInvalidArgument: --kv-memory or
+/// Sequences and KV cache of a server, the same on all ranks. kInvalidArgument: --kv-memory or
 /// --max-sequence-tokens do not go with the model or with one another.
 Result<EngineOptions> ServerEngineOptions(const Session& session);
 
@@ -23,6 +17,6 @@ Result<EngineOptions> ServerEngineOptions(const Session& session);
 /// over `world`, the processes. kIo: the address is not to be had, found out before weights are
 /// read. Errors of files, devices and peers as those give them.
 Status RunServer(const Session& session, Communicator& world, const Console& console,
-                 const RankRunner& run_ranks);
+                 const RunAllRanks& run_ranks);
 
 }  // namespace nemo

@@ -4,7 +4,6 @@
 #include "libcore/base/format.h"
 #include "libcore/runtime/kv_cache.h"
 #include "libcore/runtime/rank_shape.h"
-#include "tools/nemo-generate/load_rank.h"
 #include "tools/nemo-generate/serve.h"
 
 namespace nemo {
@@ -13,9 +12,9 @@ namespace {
 /// A page of the rank whose pages are largest: pages are counted alike on all ranks.
 Result<int64_t> LargestPageBytes(const Session& session) {
   int64_t largest = 1;
-  for (int64_t rank = 0; rank < session.layout.world_size(); ++rank) {
+  for (int64_t rank = 0; rank < session.model.layout.world_size(); ++rank) {
     NEMO_ASSIGN_OR_RETURN(const RankShape shape,
-                          ShapeOfRank(session.checkpoint.config, session.layout, rank));
+                          ShapeOfRank(session.model.checkpoint.config, session.model.layout, rank));
     KvCacheOptions options;
     options.num_layers = std::ssize(shape.layers);
     options.num_kv_heads = shape.num_kv_heads;
@@ -29,11 +28,9 @@ Result<int64_t> LargestPageBytes(const Session& session) {
 
 Result<EngineOptions> ServerEngineOptions(const Session& session) {
   const GenerateJob& job = session.job;
-  const int64_t context = session.checkpoint.config.max_position_embeddings;
+  const int64_t context = session.model.checkpoint.config.max_position_embeddings;
   EngineOptions options;
-  options.profile = ProfileOf(job);
-  options.max_sequences = job.max_batch_size;
-  options.max_step_tokens = StepTokens(job, options.max_sequences);
+  options.max_sequences = job.machine.max_batch_size;
   options.max_sequence_tokens =
       job.serve.max_sequence_tokens > 0 ? job.serve.max_sequence_tokens : context;
   if (options.max_sequence_tokens > context) {

@@ -8,7 +8,6 @@
 #include "libcore/base/hash.h"
 #include "libcore/base/json.h"
 #include "libcore/runtime/fingerprint.h"
-#include "libcore/runtime/rank_shape.h"
 
 namespace nemo {
 namespace {
@@ -17,20 +16,6 @@ constexpr size_t kMarkDigits = 16;
 
 std::string Digits(std::string_view text) {
   return HashHex(std::as_bytes(std::span(text))).substr(0, kMarkDigits);
-}
-
-/// Runs that agree in this give the same bits.
-Result<std::string> Arithmetic(const Session& session) {
-  const GenerateJob& job = session.job;
-  NEMO_ASSIGN_OR_RETURN(const RankShape shape,
-                        ShapeOfRank(session.checkpoint.config, session.layout, 0));
-  std::string text = job.dtype_profile;
-  // Others than these two promise equal bits for an equal layout only, and "auto" never means one
-  // of them.
-  if (job.backend != "cpu" && job.backend != "reference") text += " " + job.backend;
-  if (job.isa == "amx") text += " amx";
-  if (!shape.invariant) text += " " + ToString(session.layout);
-  return text;
 }
 
 /// Everything that the answer of a request depends on beside the model and the run's seed.
@@ -57,10 +42,10 @@ Value Description(const Prompt& prompt, const GenerateRequest& request) {
 Result<RunMark> MarkOf(const Session& session, const std::vector<Prompt>& prompts,
                        const std::vector<GenerateRequest>& requests) {
   RunMark mark;
-  NEMO_ASSIGN_OR_RETURN(mark.model,
-                        Fingerprint(*session.checkpoint.source, session.checkpoint.config));
-  mark.model = Digits(mark.model + Digits(session.checkpoint.tokenizer_model));
-  NEMO_ASSIGN_OR_RETURN(std::string text, Arithmetic(session));
+  NEMO_ASSIGN_OR_RETURN(
+      mark.model, Fingerprint(*session.model.checkpoint.source, session.model.checkpoint.config));
+  mark.model = Digits(mark.model + Digits(session.model.checkpoint.tokenizer_model));
+  NEMO_ASSIGN_OR_RETURN(std::string text, ArithmeticOf(session.model));
   for (size_t i = 0; i < requests.size(); ++i) {
     text += "\n" + ToJson(Description(prompts[i], requests[i]));
   }
@@ -122,27 +107,14 @@ bool DrawsFromRunSeed(const Prompt& prompt) {
   return !prompt.params.greedy() && prompt.params.seed < 0;
 }
 
-Result<Session> OpenSession(const GenerateJob& job) {
-  Session session;
-  session.job = job;
-  NEMO_ASSIGN_OR_RETURN(session.layout, LayoutFromOptions(job.layout));
-  NEMO_ASSIGN_OR_RETURN(session.checkpoint, OpenSource(job.source, &session.tokenizer));
-  if (session.tokenizer == nullptr) {
-    return Unsupported(
-        Format("{}: has no tokenizer, and without one text cannot be made", job.source));
-  }
-  NEMO_RETURN_IF_ERROR(CheckLayout(session.layout, session.checkpoint.config));
-  return session;
-}
-
 Result<std::vector<GenerateRequest>> MakeRequests(const Session& session,
                                                   const std::vector<Prompt>& prompts) {
-  const int64_t limit = session.checkpoint.config.max_position_embeddings;
+  const int64_t limit = session.model.checkpoint.config.max_position_embeddings;
   std::vector<GenerateRequest> requests;
   for (const Prompt& prompt : prompts) {
     const PromptParams& params = prompt.params;
     GenerateRequest& request = requests.emplace_back();
-    auto ids = EncodePrompt(*session.tokenizer, prompt.text, params.add_bos);
+    auto ids = EncodePrompt(*session.model.tokenizer, prompt.text, params.add_bos);
     if (!ids) return ids.error().At(prompt.where);
     if (std::ssize(*ids) > limit || params.tokens_to_generate > limit - std::ssize(*ids)) {
       return InvalidArgument(

@@ -7,31 +7,20 @@
 #include <vector>
 
 #include "libcore/base/status.h"
-#include "libcore/layout/parallel_layout.h"
 #include "libcore/runtime/communicator.h"
 #include "libcore/runtime/request.h"
-#include "libcore/text/tokenizer.h"
-#include "tools/common/source.h"
+#include "tools/common/model_world.h"
 #include "tools/nemo-generate/answer_file.h"
 #include "tools/nemo-generate/job.h"
 #include "tools/nemo-generate/prompts.h"
 
 namespace nemo {
 
-/// What the ranks of a process share; read-only while they run.
+/// What was asked, and of which model; read-only while the ranks run.
 struct Session {
-  GenerateJob job;
-  Checkpoint checkpoint;
-  std::unique_ptr<Tokenizer> tokenizer;
-  ParallelLayout layout;
-  bool ranks_are_threads = true;
-  int threads = 1;  ///< of each rank
-  int device = 0;   ///< of the first rank of this process
+  const GenerateJob& job;
+  const ModelSession& model;
 };
-
-/// Opens the checkpoint. kUnsupported: it has no tokenizer. kInvalidArgument: the layout does not
-/// fit.
-Result<Session> OpenSession(const GenerateJob& job);
 
 struct Work {
   std::vector<Prompt> prompts;
