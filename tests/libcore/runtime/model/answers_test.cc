@@ -7,50 +7,22 @@
 #include <gtest/gtest.h>
 
 #include "libcore/base/format.h"
-#include "tests/libcore/runtime/model/golden_model.h"
+#include "tests/libcore/runtime/model/demo_fixture.h"
 
 namespace nemo {
 namespace {
 
-using testing::GenerateWith;
 using testing::RunOptions;
-using testing::TestModel;
 
-class AnswersTest : public ::testing::Test {
+class AnswersTest : public testing::DemoFixture {
  protected:
-  void SetUp() override {
-    auto model = testing::LoadDemoModel();
-    ASSERT_TRUE(model) << model.error().message();
-    model_ = std::move(*model);
-  }
-
-  GenerateRequest Request(const std::string& text, int64_t tokens) const {
-    GenerateRequest request;
-    request.prompt_ids = *EncodePrompt(*model_.tokenizer, text, false);
-    request.tokens_to_generate = tokens;
-    request.sampling.greedy = true;
-    return request;
-  }
-  std::vector<GenerateResult> All(const std::vector<GenerateRequest>& requests, int64_t tp_size = 1,
-                                  int64_t pp_size = 1) const {
-    RunOptions options;
-    options.layout.tp_size = tp_size;
-    options.layout.pp_size = pp_size;
-    auto results = GenerateWith(model_, options, requests);
-    if (results) return *results;
-    ADD_FAILURE() << results.error().message();
-    return std::vector<GenerateResult>(requests.size());
-  }
-
   static constexpr struct {
     int64_t tp_size, pp_size;
   } kLayouts[] = {{1, 1}, {2, 1}, {4, 1}, {1, 2}, {2, 3}};
-
-  TestModel model_;
 };
 
 TEST_F(AnswersTest, StopStringsEndWhereTheGeneratedTextContainsThem) {
-  const GenerateResult free = All({Request("ROMEO:", 40)})[0];
+  const GenerateResult free = One(Request("ROMEO:", 40));
   const std::string said = free.text.substr(6);
   GenerateRequest request = Request("ROMEO:", 40);
   request.stop_strings = {"no such text", said.substr(17, 4)};
@@ -69,9 +41,9 @@ TEST_F(AnswersTest, StopStringsEndWhereTheGeneratedTextContainsThem) {
 
 TEST_F(AnswersTest, ThePromptContainsNoStopString) {
   GenerateRequest request = Request("ROMEO:", 12);
-  const GenerateResult free = All({request})[0];
+  const GenerateResult free = One(request);
   request.stop_strings = {"ROMEO:", "EO:" + free.text.substr(6, 2)};
-  const GenerateResult result = All({request})[0];
+  const GenerateResult result = One(request);
   EXPECT_EQ(result.finish_reason, FinishReason::kLength);
   EXPECT_EQ(result.token_ids, free.token_ids);
 }
@@ -111,7 +83,7 @@ TEST_F(AnswersTest, ATokenHasOneLogProbabilityWhereverItStands) {
   GenerateRequest request = Request("ROMEO:", 8);
   request.logprobs = true;
   request.top_logprobs = kMaxTopLogprobs;
-  const GenerateResult result = All({request})[0];
+  const GenerateResult result = One(request);
   ASSERT_EQ(result.top_logprobs.size(), result.token_ids.size() - 1);
   for (size_t i = 0; i < result.top_logprobs.size(); ++i) {
     for (const TokenLogprob& token : result.top_logprobs[i]) {

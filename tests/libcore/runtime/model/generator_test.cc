@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "libcore/base/format.h"
-#include "tests/libcore/runtime/model/golden_model.h"
+#include "tests/libcore/runtime/model/demo_fixture.h"
 
 namespace nemo {
 namespace {
@@ -15,32 +15,7 @@ using testing::GenerateWith;
 using testing::RunOptions;
 using testing::TestModel;
 
-class GeneratorTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    auto model = testing::LoadDemoModel();
-    ASSERT_TRUE(model) << model.error().message();
-    model_ = std::move(*model);
-  }
-
-  GenerateRequest Request(const std::string& text, int64_t tokens) const {
-    GenerateRequest request;
-    request.prompt_ids = *EncodePrompt(*model_.tokenizer, text, false);
-    request.tokens_to_generate = tokens;
-    request.sampling.greedy = true;
-    return request;
-  }
-  GenerateResult One(const GenerateRequest& request) const {
-    auto results = GenerateWith(model_, {}, {request});
-    if (!results) {
-      ADD_FAILURE() << results.error().message();
-      return {};
-    }
-    return (*results)[0];
-  }
-
-  TestModel model_;
-};
+using GeneratorTest = testing::DemoFixture;
 
 TEST_F(GeneratorTest, StopsAtTheLengthAndDescribesTheWholeSequence) {
   GenerateRequest request = Request("ROMEO:", 12);
