@@ -33,10 +33,11 @@ Status CheckLength(const GenerateRequest& request, const RequestLimits& limits) 
   const int64_t num_prompt = std::ssize(request.prompt_ids);
   const int64_t limit = limits.max_sequence_tokens;
   if (num_prompt == 0) return InvalidArgument("the prompt has no tokens");
-  if (num_prompt > limit || request.tokens_to_generate > limit - num_prompt) {
+  // Fed is all but the last one; a sum could overflow.
+  if (num_prompt - 1 > limit || request.tokens_to_generate > limit - (num_prompt - 1)) {
     return InvalidArgument(
-        Format("a prompt of {} tokens and {} to generate do not fit the context of {} tokens; "
-               "shorten the prompt or generate fewer",
+        Format("a prompt of {} tokens and {} to generate do not fit the context of {} tokens, "
+               "which all but the last one need; shorten the prompt or generate fewer",
                num_prompt, request.tokens_to_generate, limit));
   }
   return CheckPages(FedTokens(request), limits.kv_pages);
@@ -46,7 +47,7 @@ Status CheckLength(const GenerateRequest& request, const RequestLimits& limits) 
 
 int64_t FedTokens(const GenerateRequest& request) {
   // The last token of a sequence is never fed: nobody asks what follows it.
-  return std::ssize(request.prompt_ids) + std::max<int64_t>(request.tokens_to_generate, 1) - 1;
+  return std::ssize(request.prompt_ids) + request.tokens_to_generate - 1;
 }
 
 Status CheckRequest(const GenerateRequest& request, const RequestLimits& limits) {

@@ -39,7 +39,7 @@ int64_t FedTokens(const GenerateRequest& request);
 
 /// What a machine can hold.
 struct RequestLimits {
-  int64_t max_sequence_tokens = 0;  ///< prompt and generation together
+  int64_t max_sequence_tokens = 0;  ///< that go through the model: FedTokens
   int64_t vocab_size = 0;
   int64_t kv_pages = 0;  ///< of kPageTokens tokens, for all that runs
 };

@@ -141,8 +141,19 @@ TEST_F(GeneratorTest, RefusesBadRequestsBeforeAnythingRuns) {
 TEST_F(GeneratorTest, TheWholeContextCanBeUsed) {
   GenerateRequest request = Request("ROMEO:", 4);
   request.prompt_ids.resize(1020, 100);
-  const GenerateResult result = One(request);
-  EXPECT_EQ(result.token_ids.size(), 1024u);
+  EXPECT_EQ(One(request).token_ids.size(), 1024u);
+  // The last token of a sequence is not fed, so there is one more than the context has places.
+  request.prompt_ids.resize(1021, 100);
+  EXPECT_EQ(One(request).token_ids.size(), 1025u);
+  request.prompt_ids.resize(1025, 100);
+  request.tokens_to_generate = 0;
+  request.logprobs = true;
+  const GenerateResult scored = One(request);
+  EXPECT_EQ(scored.logprob.size(), 1024u);
+  // What it says of the first tokens does not depend on the last one's being there.
+  request.prompt_ids.resize(1024);
+  const GenerateResult shorter = One(request);
+  EXPECT_EQ(shorter.logprob, std::vector<double>(scored.logprob.begin(), scored.logprob.end() - 1));
 }
 
 /// Requests of every kind whose sequences grow over several pages; two in a row begin alike.
