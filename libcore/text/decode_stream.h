@@ -27,7 +27,8 @@ class DecodeStream {
   Result<std::string> Finish();
 
  private:
-  Result<std::string> Emit();
+  /// What comes with the ids before `end`.
+  Result<std::string> Emit(size_t end);
 
   const Tokenizer& tokenizer_;
   // window_ = some ids whose text went out, then the pending ones. The first part gives the library

@@ -99,6 +99,85 @@ TEST_P(GoldenTokenizer, StreamsExactlyTheDecodedText) {
   }
 }
 
+/// Counts the ids that go through Decode.
+class CountingTokenizer final : public Tokenizer {
+ public:
+  explicit CountingTokenizer(const Tokenizer& other) : other_(other) {}
+  int64_t vocab_size() const override { return other_.vocab_size(); }
+  Result<std::vector<int32_t>> Encode(std::string_view text) const override {
+    return other_.Encode(text);
+  }
+  Result<std::string> Decode(std::span<const int32_t> ids) const override {
+    num_decoded += std::ssize(ids);
+    return other_.Decode(ids);
+  }
+  const std::string& Piece(int32_t id) const override { return other_.Piece(id); }
+  bool IsControl(int32_t id) const override { return other_.IsControl(id); }
+  bool IsByte(int32_t id) const override { return other_.IsByte(id); }
+  int32_t unk_id() const override { return other_.unk_id(); }
+  int32_t bos_id() const override { return other_.bos_id(); }
+  int32_t eos_id() const override { return other_.eos_id(); }
+  int32_t pad_id() const override { return other_.pad_id(); }
+
+  mutable int64_t num_decoded = 0;
+
+ private:
+  const Tokenizer& other_;
+};
+
+TEST_P(GoldenTokenizer, StreamsRunsOfPiecesWithoutTextOfTheirOwnInLinearTime) {
+  constexpr int kRun = 2000;
+  const auto byte = [&](unsigned value) {
+    const std::string piece = Format("<0x{:02X}>", value);
+    for (int32_t id = 0; id < tokenizer_->vocab_size(); ++id) {
+      if (tokenizer_->IsByte(id) && tokenizer_->Piece(id) == piece) return id;
+    }
+    return -1;
+  };
+  std::vector<std::vector<int32_t>> units = {{tokenizer_->eos_id()},
+                                             {tokenizer_->Encode("a  b")->at(1)},
+                                             {tokenizer_->eos_id(), tokenizer_->bos_id()}};
+  if (byte(0xe6) >= 0) {
+    // Stray continuations; beginnings without an end; a beginning that a control piece parts from
+    // its rest; characters with a stray byte before them.
+    units.push_back({byte(0x97)});
+    units.push_back({byte(0xe6)});
+    units.push_back({byte(0xf0), byte(0x9f), byte(0x98)});
+    units.push_back({byte(0xe6), tokenizer_->eos_id(), byte(0x97), byte(0xa5)});
+    units.push_back({byte(0x80), byte(0xe6), byte(0x97), byte(0xa5)});
+    units.push_back({byte(0xff), byte(0xf8), byte(0xc3)});
+  }
+  for (const auto& unit : units) {
+    std::vector<int32_t> ids = *tokenizer_->Encode("Now");
+    for (int i = 0; i < kRun; ++i) ids.push_back(unit[i % unit.size()]);
+    const CountingTokenizer counting(*tokenizer_);
+    DecodeStream stream(counting);
+    std::string streamed;
+    for (const int32_t id : ids) streamed += *stream.Add(id);
+    streamed += *stream.Finish();
+    EXPECT_EQ(streamed, *tokenizer_->Decode(ids));
+    EXPECT_LT(counting.num_decoded, 40 * kRun) << tokenizer_->Piece(unit[0]);
+  }
+}
+
+TEST_P(GoldenTokenizer, HoldsBackNoMoreThanACharacter) {
+  std::vector<int32_t> bytes;
+  for (int32_t id = 0; id < tokenizer_->vocab_size(); ++id) {
+    if (tokenizer_->IsByte(id)) bytes.push_back(id);
+  }
+  if (bytes.empty()) GTEST_SKIP() << "a vocabulary without byte pieces";
+  DecodeStream stream(*tokenizer_);
+  std::string streamed;
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 800; ++i) {
+    ids.push_back(bytes[i * 7919 % bytes.size()]);
+    streamed += *stream.Add(ids.back());
+    const std::string whole = *tokenizer_->Decode(ids);
+    // Each byte that is held back stands for U+FFFD, of three bytes, in the whole text.
+    EXPECT_LE(whole.size(), streamed.size() + 9);
+  }
+}
+
 TEST_P(GoldenTokenizer, StreamsOnlyWhatFollowsASkippedPrompt) {
   for (const Value& row : oracle_.Find("encode")->as_array()) {
     const std::vector<int32_t> ids = IdsOf(*row.Find("ids"));
