@@ -10,6 +10,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/run"
 ln -s "$here/../golden" "$work/run/golden"
 ln -s "$here/../data" "$work/run/data"
+ln -s "$here/../../docs" "$work/run/docs"
 
 # A fixed surrounding: no colours, no inherited ranks, messages in one language.
 export PATH=$bin:$PATH LC_ALL=C.UTF-8 NO_COLOR=1 BASH_ENV=$here/lib.sh

@@ -8,8 +8,10 @@
 #include "tools/common/completion.h"
 #include "tools/common/exit_code.h"
 #include "tools/common/help.h"
+#include "tools/common/manual.h"
 #include "tools/common/suggest.h"
 #include "tools/common/terminal.h"
+#include "tools/common/version.h"
 
 namespace nemo {
 namespace {
@@ -54,17 +56,6 @@ int Answer(const CommandSet& set, const Result<std::string>& text) {
 
 }  // namespace
 
-std::string CommandsHelp(const CommandSet& set, int width) {
-  std::string text = Format(
-      "Usage: {0} COMMAND [flags]\n       {0} COMMAND --help\n       {0} "
-      "completion bash|zsh|fish\n\n{1}\n\nCommands:\n",
-      set.name, WrapText(set.summary, width));
-  for (const Command& command : set.commands) {
-    text += HelpEntry(command.name, command.brief, width);
-  }
-  return text;
-}
-
 int MainOfCommands(int argc, char** argv, const CommandSet& set) {
   const std::string word = argc > 1 ? argv[1] : "";
   for (const Command& command : set.commands) {
@@ -78,6 +69,7 @@ int MainOfCommands(int argc, char** argv, const CommandSet& set) {
   if (word == "completion" && argc == 3) {
     return Answer(set, CompletionScript(argv[2], set.name, FlagsOf(set), NamesOf(set)));
   }
+  if (word == "manual" && argc == 3) return Answer(set, ManualOfCommands(argv[2], set));
   const std::string known = Format("{}", fmt::join(NamesOf(set), ", "));
   if (word.empty()) return Answer(set, InvalidArgument("a command is missing: " + known));
   return Answer(set, InvalidArgument(Format("'{}' is not one of the commands {}{}", word, known,

@@ -21,13 +21,9 @@ struct CommandSet {
   std::vector<Command> commands;
 };
 
-/// Usage and the list of commands; lines fit `width` columns.
-std::string CommandsHelp(const CommandSet& set, int width);
-
 /// The body of main(): runs the command that argv[1] names, and returns the exit code. Knows
-/// --help,
-/// --version and `completion SHELL` itself; without a command, or with an unknown one (names the
-/// nearest), the usage is wrong.
+/// --help, --version, `completion SHELL` and `manual FORM` itself; without a command, or with an
+/// unknown one (names the nearest), the usage is wrong.
 int MainOfCommands(int argc, char** argv, const CommandSet& set);
 
 }  // namespace nemo

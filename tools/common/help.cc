@@ -1,9 +1,9 @@
 #include "tools/common/help.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "libcore/base/format.h"
+#include "tools/common/tool_text.h"
 
 namespace nemo {
 namespace {
@@ -27,40 +27,16 @@ std::vector<std::string> Wrap(std::string_view text, size_t width) {
   return lines;
 }
 
-std::string Term(const Flag& flag) {
-  std::string term = flag.letter != 0 ? Format("-{}, ", flag.letter) : "";
-  term += "--" + flag.name;
-  for (const std::string& alias : flag.aliases) {
-    if (&alias == &flag.aliases.front()) term += ", --" + alias;
-  }
-  if (!flag.is_switch()) term += " " + flag.value;
-  return term;
+/// "Usage: " before the first line, as many blanks before the others.
+std::string UsageLines(const std::vector<std::string>& usage) {
+  std::string text;
+  for (const std::string& line : usage) text += (text.empty() ? "Usage: " : "       ") + line + "\n";
+  return text + "\n";
 }
 
-std::string UsageLine(const Tool& tool) {
-  std::string line = "Usage: " + tool.name;
-  for (const Operand& operand : tool.operands) {
-    line += operand.required ? " " + operand.name : " [" + operand.name + "]";
-  }
-  line += " [flags]\n";
-  // Commands of one tool are completed together (commands.h).
-  const bool is_command = tool.name.find(' ') != std::string::npos;
-  return is_command ? line : line + "       " + tool.name + " completion bash|zsh|fish\n";
-}
-
-std::string ExitCodes(const Tool& tool, int width) {
-  std::vector<std::pair<std::string, std::string>> rows = {{"0", "done"}};
-  if (!tool.no_means.empty()) rows.emplace_back("1", "the check ran: " + tool.no_means);
-  rows.emplace_back("2", "wrong usage");
-  const bool has_source = std::any_of(tool.operands.begin(), tool.operands.end(),
-                                      [](const Operand& operand) { return operand.name == "SRC"; });
-  rows.emplace_back("3", has_source ? "bad input: SRC is missing, damaged, or of a kind this build "
-                                      "does not read"
-                                    : "bad input: a file is missing or damaged");
-  rows.emplace_back("4", "disk, memory, a device or a peer");
-  rows.emplace_back("130, 143", "stopped by SIGINT, SIGTERM");
-  std::string text = "\nExit codes:\n";
-  for (const auto& [code, meaning] : rows) text += HelpEntry(code, meaning, width);
+std::string Entries(const std::vector<TextEntry>& entries, int width) {
+  std::string text;
+  for (const auto& [term, help] : entries) text += HelpEntry(term, help, width);
   return text;
 }
 
@@ -83,22 +59,21 @@ std::string HelpEntry(const std::string& term, const std::string& help, int widt
 }
 
 std::string HelpText(const Tool& tool, int width) {
-  std::string text = UsageLine(tool) + "\n";
-  text += WrapText(tool.summary, width) + "\n";
-  if (!tool.operands.empty()) text += "\n";
-  for (const Operand& operand : tool.operands) text += HelpEntry(operand.name, operand.help, width);
-  CommonOptions common;
-  std::vector<FlagGroup> groups = tool.groups;
-  groups.push_back(CommonFlags(&common));
-  for (const FlagGroup& group : groups) {
-    text += "\n" + group.title + ":\n";
-    for (const Flag& flag : group.flags) text += HelpEntry(Term(flag), flag.help, width);
+  const ToolText facts = DescribeTool(tool);
+  std::string text = UsageLines(facts.usage) + WrapText(facts.summary, width) + "\n";
+  if (!facts.operands.empty()) text += "\n" + Entries(facts.operands, width);
+  for (const TextSection& group : facts.flags) {
+    text += "\n" + group.title + ":\n" + Entries(group.entries, width);
   }
-  if (!tool.details.empty()) text += "\n" + WrapText(tool.details, width) + "\n";
-  text += ExitCodes(tool, width);
-  return text + "\nExample:\n  " + tool.example + "\n";
+  if (!facts.details.empty()) text += "\n" + WrapText(facts.details, width) + "\n";
+  text += "\nExit codes:\n" + Entries(facts.exit_codes, width);
+  return text + "\nExample:\n  " + facts.example + "\n";
 }
 
-std::string VersionText(const std::string& name) { return Format("{} {}\n", name, NEMO_VERSION); }
+std::string CommandsHelp(const CommandSet& set, int width) {
+  const CommandsText facts = DescribeCommands(set);
+  return UsageLines(facts.usage) + WrapText(facts.summary, width) + "\n\nCommands:\n" +
+         Entries(facts.commands, width);
+}
 
 }  // namespace nemo

@@ -1,9 +1,10 @@
-// --help, --version: text made from the flag table.
+// --help: text made from the flag table.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "tools/common/commands.h"
 #include "tools/common/tool.h"
 
 namespace nemo {
@@ -11,8 +12,8 @@ namespace nemo {
 /// Usage, operands, flags by group, exit codes and an example; lines fit `width` columns.
 std::string HelpText(const Tool& tool, int width);
 
-/// "nemo-convert 0.1.0".
-std::string VersionText(const std::string& name);
+/// Usage and the list of commands.
+std::string CommandsHelp(const CommandSet& set, int width);
 
 // The parts of a help text, for those who make one of their own.
 /// `text` in lines of at most `width`, without a newline at the end.

@@ -13,8 +13,10 @@
 #include "tools/common/completion.h"
 #include "tools/common/exit_code.h"
 #include "tools/common/help.h"
+#include "tools/common/manual.h"
 #include "tools/common/terminal.h"
 #include "tools/common/terminal_progress.h"
+#include "tools/common/version.h"
 
 namespace nemo {
 namespace {
@@ -114,11 +116,10 @@ int Run(const Tool& tool, const CommonOptions& common) {
   return *answer ? kExitDone : kExitNo;
 }
 
-int PrintCompletion(const Tool& tool, const std::string& shell) {
-  CommonOptions common;
-  const auto script = CompletionScript(shell, tool.name, AllFlags(tool, &common));
-  if (!script) return Fail(tool, script.error(), true);
-  std::fputs(script->c_str(), stdout);
+/// `completion SHELL`, `manual FORM`: text about the tool, for other programs.
+int PrintText(const Tool& tool, const Result<std::string>& text) {
+  if (!text) return Fail(tool, text.error(), true);
+  std::fputs(text->c_str(), stdout);
   const Status flushed = FlushResults();
   return flushed.ok() ? kExitDone : Fail(tool, flushed, false);
 }
@@ -145,7 +146,7 @@ FlagGroup CommonFlags(CommonOptions* options) {
       "Common flags",
       {
           {.name = "help", .letter = 'h', .help = "this text", .set = SetSwitch(&options->help)},
-          {.name = "version", .help = "name and version", .set = SetSwitch(&options->version)},
+          {.name = "version", .help = "name, version, backends, instruction sets", .set = SetSwitch(&options->version)},
           {.name = "config",
            .value = "FILE.yaml",
            .help = "flags from a file, one key per long flag name; flags given here win",
@@ -175,11 +176,15 @@ FlagGroup CommonFlags(CommonOptions* options) {
 
 int Main(int argc, char** argv, Tool tool) {
   const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
-  // A command of several is completed with its siblings (commands.h).
-  const bool is_command = tool.name.find(' ') != std::string::npos;
-  if (!is_command && args.size() == 2 && args[0] == "completion")
-    return PrintCompletion(tool, args[1]);
   CommonOptions common;
+  // A command of several is completed and described with its siblings (commands.h).
+  const bool is_command = tool.name.find(' ') != std::string::npos;
+  if (!is_command && args.size() == 2 && args[0] == "completion") {
+    return PrintText(tool, CompletionScript(args[1], tool.name, AllFlags(tool, &common)));
+  }
+  if (!is_command && args.size() == 2 && args[0] == "manual") {
+    return PrintText(tool, Manual(args[1], tool));
+  }
   bool done = false;
   const Status prepared = Prepare(tool, args, &common, &done);
   if (!prepared.ok()) return Fail(tool, prepared, true);

@@ -1,0 +1,27 @@
+# NEMO_COMMIT: the commit of the working tree, for --version; empty where there is no git (a source
+# archive names it by -DNEMO_COMMIT=...). Looked at again after each commit.
+set(NEMO_COMMIT "" CACHE STRING "Commit that --version names; empty: ask git")
+if(NOT NEMO_COMMIT)
+  find_package(Git QUIET)
+  if(GIT_FOUND)
+    foreach(question "rev-parse;--short=12;HEAD" "rev-parse;--git-path;logs/HEAD" "rev-parse;--show-toplevel")
+      execute_process(COMMAND ${GIT_EXECUTABLE} ${question} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+        OUTPUT_VARIABLE answer OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
+      if(failed)
+        set(answer "")
+      endif()
+      list(APPEND git_answers "${answer}")
+    endforeach()
+    list(GET git_answers 0 commit)
+    list(GET git_answers 1 log)
+    list(GET git_answers 2 top)
+    # Sources inside somebody else's repository are not its commit.
+    if(commit AND top STREQUAL PROJECT_SOURCE_DIR)
+      set(NEMO_COMMIT ${commit})
+      get_filename_component(log ${log} ABSOLUTE BASE_DIR ${PROJECT_SOURCE_DIR})
+      if(EXISTS ${log})
+        set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${log})
+      endif()
+    endif()
+  endif()
+endif()
