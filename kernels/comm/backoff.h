@@ -1,5 +1,5 @@
-// How a rank waits for a peer. There may be more ranks than cores, so waiting must give the core
-// away.
+// How a rank waits for a peer that is another process. There may be more ranks than cores, so
+// waiting must give the core away. Ranks that are threads ring: doorbell.h.
 #pragma once
 
 #include <algorithm>

@@ -6,10 +6,13 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <sched.h>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
-#include "kernels/comm/backoff.h"
+#include "kernels/comm/doorbell.h"
 #include "kernels/comm/message_comm.h"
 #include "libcore/base/check.h"
 #include "libcore/base/format.h"
@@ -20,19 +23,37 @@ namespace {
 /// What all groups of one world share.
 class World {
  public:
+  explicit World(int size)
+      : bells_(size), num_yields_(size > NumCores() ? kYieldsWhenCrowded : kYields) {}
+
   void Abort(const std::string& reason) {
-    const std::lock_guard lock(mutex_);
-    if (is_aborted_.load(std::memory_order_relaxed)) return;
-    reason_ = reason;
-    is_aborted_.store(true, std::memory_order_release);
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_aborted_.load(std::memory_order_relaxed)) return;
+      reason_ = reason;
+      is_aborted_.store(true, std::memory_order_release);
+    }
+    for (Doorbell& bell : bells_) bell.Ring();
   }
   Status CheckAlive() {
     if (!is_aborted_.load(std::memory_order_acquire)) return OkStatus();
     const std::lock_guard lock(mutex_);
     return Unavailable(reason_);
   }
+  Doorbell& BellOf(int rank) { return bells_[rank]; }
+  /// How often a rank that waits offers its core to others before it sleeps.
+  int num_yields() const { return num_yields_; }
 
  private:
+  static constexpr int kYields = 2000;  // about a millisecond: longer than a small message takes
+  /// With more ranks than cores the peer may be one that waits for this core, behind others that
+  /// only wait as well.
+  static constexpr int kYieldsWhenCrowded = 2;
+
+  static int NumCores() { return static_cast<int>(std::thread::hardware_concurrency()); }
+
+  std::vector<Doorbell> bells_;
+  int num_yields_;
   std::atomic<bool> is_aborted_{false};
   std::mutex mutex_;
   std::string reason_;
@@ -66,7 +87,12 @@ class Group {
   int WorldRank(int rank) const { return world_ranks_[rank]; }
   std::atomic<Message*>& Slot(int from, int to) { return slots_[from * size() + to]; }
   Mailbox& MailboxOf(int from, int to) { return mailboxes_[from * size() + to]; }
-  std::atomic<bool>& HasLeft(int rank) { return has_left_[rank]; }
+  bool HasLeft(int rank) { return has_left_[rank].load(std::memory_order_acquire); }
+  void Leave(int rank) {
+    has_left_[rank].store(true, std::memory_order_release);
+    for (int peer = 0; peer < size(); ++peer) BellOf(peer).Ring();
+  }
+  Doorbell& BellOf(int rank) { return world_->BellOf(WorldRank(rank)); }
 
   /// The group of `members` (ranks of this one) that the `index`-th Split makes for `color`: the
   /// first member to come creates it, the last takes it out of the table.
@@ -97,7 +123,7 @@ class ThreadComm final : public MessageComm {
  public:
   ThreadComm(std::shared_ptr<Group> group, int rank, int64_t deadline_ms)
       : MessageComm(deadline_ms), group_(std::move(group)), rank_(rank) {}
-  ~ThreadComm() override { group_->HasLeft(rank_).store(true, std::memory_order_release); }
+  ~ThreadComm() override { group_->Leave(rank_); }
 
   int rank() const override { return rank_; }
   int size() const override { return group_->size(); }
@@ -117,9 +143,12 @@ class ThreadComm final : public MessageComm {
 
   Status Leave(std::span<const std::byte> data, int peer) override {
     Mailbox& mailbox = group_->MailboxOf(rank_, peer);
-    const std::lock_guard lock(mailbox.mutex);
-    mailbox.messages.emplace_back(data.begin(), data.end());
-    mailbox.size.fetch_add(1, std::memory_order_release);
+    {
+      const std::lock_guard lock(mailbox.mutex);
+      mailbox.messages.emplace_back(data.begin(), data.end());
+      mailbox.size.fetch_add(1, std::memory_order_release);
+    }
+    group_->BellOf(peer).Ring();
     return OkStatus();
   }
 
@@ -129,9 +158,12 @@ class ThreadComm final : public MessageComm {
     bool received = exchange.from == kNobody;
     if (!sent) {
       group_->Slot(rank_, exchange.to).store(&message, std::memory_order_release);
+      group_->BellOf(exchange.to).Ring();
     }
+    Doorbell& bell = group_->BellOf(rank_);
     Status status = CheckAlive();
-    for (Backoff backoff; status.ok() && !(sent && received); backoff.Pause()) {
+    for (int num_looks = 0; status.ok() && !(sent && received); ++num_looks) {
+      const uint32_t rings = bell.rings();
       // Whether the peers have left is asked first: what they did before they left is then visible,
       // and a peer that has left with its part done is none to wait for.
       const bool receiver_left = HasLeft(exchange.to);
@@ -146,15 +178,19 @@ class ThreadComm final : public MessageComm {
       } else {
         status = CheckWait(exchange, received);
       }
+      if (!status.ok()) break;
+      if (num_looks < group_->world().num_yields()) {
+        sched_yield();
+      } else {
+        bell.SleepUntilRung(rings, exchange.deadline);
+      }
     }
     if (!sent) TakeBack(exchange.to, message);
     return status;
   }
 
  private:
-  bool HasLeft(int peer) {
-    return peer != kNobody && group_->HasLeft(peer).load(std::memory_order_acquire);
-  }
+  bool HasLeft(int peer) { return peer != kNobody && group_->HasLeft(peer); }
 
   Status FailForGood(const Exchange& exchange, int peer) {
     return Fail(
@@ -183,6 +219,7 @@ class ThreadComm final : public MessageComm {
     const Status status = Copy(exchange, message->data);
     // From here on it is the sender's again.
     message->is_done.store(true, std::memory_order_release);
+    group_->BellOf(exchange.from).Ring();
     received = true;
     return status;
   }
@@ -231,7 +268,7 @@ std::vector<std::unique_ptr<Communicator>> MakeThreadGroup(int size, const CommO
   NEMO_CHECK(size >= 1);
   std::vector<int> ranks(size);
   for (int rank = 0; rank < size; ++rank) ranks[rank] = rank;
-  const auto group = std::make_shared<Group>(std::make_shared<World>(), std::move(ranks));
+  const auto group = std::make_shared<Group>(std::make_shared<World>(size), std::move(ranks));
   std::vector<std::unique_ptr<Communicator>> comms;
   for (int rank = 0; rank < size; ++rank) {
     comms.push_back(std::make_unique<ThreadComm>(group, rank, options.deadline_ms));
