@@ -14,4 +14,8 @@ struct CommOptions {
   int64_t stop_patience_ms = 2'000;
 };
 
+/// For ranks that wait for the slowest as long as it takes: its share may need hours. One that dies
+/// is found out all the same.
+inline constexpr CommOptions kPatient = {.deadline_ms = int64_t{30} * 24 * 3600 * 1000};
+
 }  // namespace nemo

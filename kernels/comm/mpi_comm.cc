@@ -91,12 +91,11 @@ class World {
     if (is_aborted_) return;
     is_aborted_ = true;
     reason_ = reason;
-    int rank = 0, size = 0;
-    MPI_Comm_rank(control_, &rank);
+    int size = 0;
     MPI_Comm_size(control_, &size);
     std::vector<MPI_Request> requests;
     for (int peer = 0; peer < size; ++peer) {
-      if (peer == rank) continue;
+      if (peer == Rank()) continue;
       MPI_Isend(reason_.data(), static_cast<int>(reason_.size()), MPI_CHAR, peer, 0, control_,
                 &requests.emplace_back());
     }
@@ -118,10 +117,18 @@ class World {
   Status CheckPeers(std::string_view operation, int peer) {
     const std::optional<PeerProcess> dead = watch_.FindDead();
     if (!dead) return OkStatus();
-    int rank = 0;
-    MPI_Comm_rank(control_, &rank);
     Abort(Format("{}: rank {} (process {}) has died; rank {} waited for rank {}", operation,
-                 dead->rank, dead->pid, rank, peer));
+                 dead->rank, dead->pid, Rank(), peer));
+    return CheckAlive();
+  }
+
+  /// The same for a rank that is alone in its group, and so never waits for anybody.
+  Status CheckOthers() {
+    NEMO_RETURN_IF_ERROR(CheckAlive());
+    const std::optional<PeerProcess> dead = watch_.FindDead();
+    if (!dead) return OkStatus();
+    Abort(Format("rank {} (process {}) has died; rank {} was at work", dead->rank, dead->pid,
+                 Rank()));
     return CheckAlive();
   }
 
@@ -138,15 +145,13 @@ class World {
       const int code = MPI_Test(&posted->request, &is_sent, MPI_STATUS_IGNORE);
       if (code != MPI_SUCCESS ||
           (is_sent == 0 && std::chrono::steady_clock::now() > posted->deadline)) {
-        int rank = 0;
-        MPI_Comm_rank(control_, &rank);
-        Abort(
-            code != MPI_SUCCESS
-                ? MpiError(Format("post: rank {} cannot send to rank {}", rank, posted->peer), code)
-                      .message()
-                : Format("post: rank {} waited {} ms for rank {} to receive; that rank is "
-                         "stuck, dead, or runs another program",
-                         rank, posted->deadline_ms, posted->peer));
+        Abort(code != MPI_SUCCESS
+                  ? MpiError(Format("post: rank {} cannot send to rank {}", Rank(), posted->peer),
+                             code)
+                        .message()
+                  : Format("post: rank {} waited {} ms for rank {} to receive; that rank is "
+                           "stuck, dead, or runs another program",
+                           Rank(), posted->deadline_ms, posted->peer));
         return CheckAlive();
       }
       posted = is_sent != 0 ? posted_.erase(posted) : std::next(posted);
@@ -169,6 +174,12 @@ class World {
   }
 
  private:
+  int Rank() const {
+    int rank = 0;
+    MPI_Comm_rank(control_, &rank);
+    return rank;
+  }
+
   /// Learns the processes of this machine's ranks.
   int WatchPeers() {
     MPI_Comm machine = MPI_COMM_NULL;
@@ -255,7 +266,9 @@ class MpiComm final : public MessageComm {
   }
 
  protected:
-  Status CheckAlive() override { return World::Get().CheckAlive(); }
+  Status CheckAlive() override {
+    return size_ == 1 ? World::Get().CheckOthers() : World::Get().CheckAlive();
+  }
 
   Status Leave(std::span<const std::byte> data, int peer) override {
     for (size_t begin = 0; begin == 0 || begin < data.size(); begin += kMaxMessageBytes) {

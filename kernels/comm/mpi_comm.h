@@ -15,8 +15,9 @@ bool LaunchedByMpi();
 /// The world of all processes; starts MPI at the first call. Collective. Its communicators are
 /// used, and Abort is called, by one thread at a time. A rank that fails on its own calls Abort
 /// before it leaves; else the others wait for their deadline. One whose process dies is found out
-/// by the ranks of its machine as soon as one of them waits, which aborts the world. MPI ends with
-/// the process: see FinalizeMpi. kUnsupported: built without MPI. kUnavailable: MPI does not start.
+/// by the ranks of its machine as soon as one of them waits, or calls anything of a group in which
+/// it is alone; that aborts the world. MPI ends with the process: see FinalizeMpi. kUnsupported:
+/// built without MPI. kUnavailable: MPI does not start.
 Result<std::unique_ptr<Communicator>> MakeMpiWorld(const CommOptions& options = {});
 
 /// Ends MPI; does nothing where it was not started. A world that was aborted cannot be taken down

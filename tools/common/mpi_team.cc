@@ -12,10 +12,6 @@
 namespace nemo {
 namespace {
 
-/// Ranks wait for the slowest as long as it takes: its share may need hours. One that dies is the
-/// launcher's business, which ends all.
-constexpr CommOptions kPatient = {.deadline_ms = int64_t{30} * 24 * 3600 * 1000};
-
 class MpiTeam : public Team {
  public:
   explicit MpiTeam(std::unique_ptr<Communicator> world) : world_(std::move(world)) {}
