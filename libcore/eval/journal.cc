@@ -1,5 +1,6 @@
 #include "libcore/eval/journal.h"
 
+#include <algorithm>
 #include <span>
 
 #include "libcore/base/format.h"
@@ -101,17 +102,49 @@ Result<std::unique_ptr<Journal>> Journal::Continue(const std::string& path, std:
   return std::unique_ptr<Journal>(new Journal(std::move(file), whole, std::move(records)));
 }
 
-Status Journal::Add(const std::string& task, int64_t doc_index, const Responses& responses,
-                    RequestKind kind) {
+std::string JournalLine(const std::string& task, int64_t doc_index, const Responses& responses,
+                        RequestKind kind) {
   Value line;
   line.Set("task", task);
   line.Set("doc", doc_index);
   Value::Array list;
   for (const EvalResponse& response : responses) list.push_back(ToValue(response, kind));
   line.Set("responses", Value(std::move(list)));
-  const std::string text = ToJson(line) + "\n";
-  NEMO_RETURN_IF_ERROR(file_->WriteAt(size_bytes_, std::as_bytes(std::span(text))));
-  size_bytes_ += std::ssize(text);
+  return ToJson(line) + "\n";
+}
+
+Result<Journal::Records> ParseJournalLines(std::string_view lines) {
+  Journal::Records records;
+  while (!lines.empty()) {
+    const size_t end = std::min(lines.find('\n'), lines.size());
+    NEMO_ASSIGN_OR_RETURN(const Value line, ParseJson(lines.substr(0, end)));
+    NEMO_RETURN_IF_ERROR(AddRecord(line, records));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return records;
+}
+
+Status Journal::Add(const std::string& task, int64_t doc_index, const Responses& responses,
+                    RequestKind kind) {
+  return AddLines(JournalLine(task, doc_index, responses, kind));
+}
+
+Status Journal::AddLines(std::string_view lines) {
+  NEMO_RETURN_IF_ERROR(file_->WriteAt(size_bytes_, std::as_bytes(std::span(lines))));
+  size_bytes_ += std::ssize(lines);
+  return OkStatus();
+}
+
+Status Journal::TakeOver(const std::string& path, std::string_view key) {
+  NEMO_ASSIGN_OR_RETURN(const std::string text, ReadAllFrom(path, kMaxBytes));
+  auto parsed = ParseJournal(text, key);
+  if (!parsed) return parsed.error().At(path);
+  auto& [records, whole] = *parsed;
+  const size_t head = std::min(text.find('\n'), text.size() - 1) + 1;
+  if (whole > 0) {
+    NEMO_RETURN_IF_ERROR(AddLines(std::string_view(text).substr(head, whole - head)));
+  }
+  records_.merge(records);
   return OkStatus();
 }
 

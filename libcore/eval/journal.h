@@ -34,6 +34,11 @@ class Journal {
   /// Writes one line about requests of `kind`; a crash of this process does not lose it. kIo.
   Status Add(const std::string& task, int64_t doc_index, const Responses& responses,
              RequestKind kind);
+  /// Writes lines that JournalLine made. kIo.
+  Status AddLines(std::string_view lines);
+  /// Takes over the records of the journal at `path`, which another replica of the same run kept.
+  /// Errors as Continue.
+  Status TakeOver(const std::string& path, std::string_view key);
 
  private:
   Journal(std::unique_ptr<WritableFile> file, int64_t size_bytes, Records records)
@@ -43,6 +48,12 @@ class Journal {
   int64_t size_bytes_;
   Records records_;
 };
+
+/// A journal's line about one sample, whose requests are of `kind`.
+std::string JournalLine(const std::string& task, int64_t doc_index, const Responses& responses,
+                        RequestKind kind);
+/// What JournalLine wrote. kCorruption: something else.
+Result<Journal::Records> ParseJournalLines(std::string_view lines);
 
 /// The records of a journal's text, and how many bytes of it are whole lines. Errors as Continue.
 Result<std::pair<Journal::Records, int64_t>> ParseJournal(std::string_view text,

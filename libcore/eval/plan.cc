@@ -3,84 +3,10 @@
 #include <algorithm>
 #include <numeric>
 
-#include "libcore/base/format.h"
-#include "libcore/base/thread_pool.h"
+#include "libcore/eval/drafts.h"
 
 namespace nemo::eval {
 namespace {
-
-/// A call for one use, before calls that can share a forward pass are joined.
-struct Draft {
-  std::vector<int32_t> ids;
-  int64_t num_scored = 0;  // 0: generates
-  CallUse use;
-};
-
-Status AddDrafts(const TaskSpec& task, const Sample& sample, CallUse use,
-                 const Tokenizer& tokenizer, const EncodingOptions& options,
-                 std::vector<Draft>& drafts) {
-  const EvalRequest& request = sample.requests[use.request];
-  const std::string& context = sample.contexts[request.context];
-  if (request.kind == RequestKind::kGenerate) {
-    NEMO_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
-                          EncodeContext(tokenizer, context, task.max_tokens, options));
-    drafts.push_back({std::move(ids), 0, use});
-    return OkStatus();
-  }
-  std::vector<ScoredIds> windows;
-  if (request.kind == RequestKind::kRolling) {
-    NEMO_ASSIGN_OR_RETURN(windows, EncodeRolling(tokenizer, request.continuation, options));
-  } else {
-    NEMO_ASSIGN_OR_RETURN(ScoredIds scored,
-                          EncodeScored(tokenizer, context, request.continuation, options));
-    windows.push_back(std::move(scored));
-  }
-  for (ScoredIds& window : windows) {
-    drafts.push_back({std::move(window.ids), window.num_scored, use});
-    ++use.part;
-  }
-  return OkStatus();
-}
-
-Result<std::vector<Draft>> DraftsOf(const PlannedTask& planned, size_t task, size_t sample,
-                                    const Tokenizer& tokenizer, const EncodingOptions& options) {
-  std::vector<Draft> drafts;
-  const Sample& asked = planned.samples[sample];
-  for (size_t i = 0; i < asked.requests.size(); ++i) {
-    const Status added =
-        AddDrafts(*planned.task, asked, {.task = task, .sample = sample, .request = i}, tokenizer,
-                  options, drafts);
-    if (!added.ok()) {
-      return added.At(Format("task {}: row {}", planned.task->name, asked.doc_index));
-    }
-  }
-  return drafts;
-}
-
-/// Encoding takes long, and every sample is its own.
-Result<std::vector<Draft>> EncodeAll(std::span<const PlannedTask> tasks,
-                                     std::span<const std::pair<size_t, size_t>> pending,
-                                     const Tokenizer& tokenizer, const EncodingOptions& options,
-                                     int num_threads) {
-  std::vector<std::vector<Draft>> drafts(pending.size());
-  NEMO_RETURN_IF_ERROR(ParallelFor(num_threads, std::ssize(pending), [&](int64_t i) -> Status {
-    const auto [task, sample] = pending[i];
-    NEMO_ASSIGN_OR_RETURN(drafts[i], DraftsOf(tasks[task], task, sample, tokenizer, options));
-    return OkStatus();
-  }));
-  std::vector<Draft> all;
-  for (std::vector<Draft>& some : drafts) {
-    std::move(some.begin(), some.end(), std::back_inserter(all));
-  }
-  return all;
-}
-
-// Scores come first: their answers need no steps of their own. What begins alike stands together.
-bool Before(const Draft& a, const Draft& b) {
-  const bool a_generates = a.num_scored == 0, b_generates = b.num_scored == 0;
-  if (a_generates != b_generates) return b_generates;
-  return a.ids < b.ids;
-}
 
 /// Only the token that is scored differs: one row of logits answers both.
 bool AskTheSame(const Draft& a, const Draft& b) {
@@ -128,52 +54,79 @@ EvalResponse ResponseOf(const CallUse& use, const GenerateResult& result) {
   const std::vector<int32_t>& ids = result.token_ids;
   const auto scored = ids.end() - std::ssize(result.argmax);
   response.logprob = std::accumulate(result.logprob.begin(), result.logprob.end(), 0.0);
+  // A lone token's may come of a whole row the next time, rounded: what else is asked about must
+  // not show.
+  if (result.logprob.size() == 1) response.logprob = static_cast<float>(response.logprob);
   response.is_greedy = std::equal(result.argmax.begin(), result.argmax.end(), scored);
   return response;
 }
 
 }  // namespace
 
-Result<EvalPlan> EvalPlan::Make(std::span<const PlannedTask> tasks, const Tokenizer& tokenizer,
-                                const EncodingOptions& options, int num_threads,
-                                const std::function<bool(size_t, size_t)>& is_done) {
-  EvalPlan plan;
-  plan.tasks_ = tasks;
-  plan.tokenizer_ = &tokenizer;
-  std::vector<std::pair<size_t, size_t>> pending;
-  for (size_t task = 0; task < tasks.size(); ++task) {
-    plan.open_.emplace_back(tasks[task].samples.size());
-    for (size_t sample = 0; sample < tasks[task].samples.size(); ++sample) {
-      if (is_done(task, sample)) continue;
-      pending.emplace_back(task, sample);
-      Open& open = plan.open_[task][sample];
-      open.responses.resize(tasks[task].samples[sample].requests.size());
-      open.parts.resize(open.responses.size());
-    }
-  }
-  plan.num_samples_ = std::ssize(pending);
-  NEMO_ASSIGN_OR_RETURN(std::vector<Draft> drafts,
-                        EncodeAll(tasks, pending, tokenizer, options, num_threads));
-  std::stable_sort(drafts.begin(), drafts.end(), Before);
+EvalPlan::EvalPlan(std::span<const PlannedTask> tasks, const Tokenizer& tokenizer)
+    : tasks_(tasks), tokenizer_(&tokenizer) {
+  for (const PlannedTask& task : tasks) open_.emplace_back(task.samples.size());
+}
+
+/// There will be drafts of this sample.
+void EvalPlan::Expect(size_t task, size_t sample) {
+  Open& open = open_[task][sample];
+  open.responses.resize(tasks_[task].samples[sample].requests.size());
+  open.parts.resize(open.responses.size());
+  ++num_samples_;
+}
+
+void EvalPlan::Append(std::vector<Draft> drafts) {
   for (size_t i = 0, first = 0; i < drafts.size(); ++i) {
     const CallUse use = drafts[i].use;
-    Open& open = plan.OpenOf(use);
+    Open& open = OpenOf(use);
     ++open.calls_left;
     open.parts[use.request].resize(std::max(open.parts[use.request].size(), use.part + 1));
     if (i > first && AskTheSame(drafts[first], drafts[i])) {
-      Join(plan.calls_.back(), drafts[i]);
+      Join(calls_.back(), drafts[i]);
       continue;
     }
     first = i;
     // A copy: the next drafts are compared with this one.
-    plan.calls_.push_back(drafts[i].num_scored > 0
-                              ? ScoreCall(drafts[i])
-                              : GenerateCall(drafts[i], *tasks[use.task].task));
-    const GenerateRequest& request = plan.calls_.back().request;
-    plan.max_sequence_tokens_ = std::max(
-        plan.max_sequence_tokens_, std::ssize(request.prompt_ids) + request.tokens_to_generate);
+    calls_.push_back(drafts[i].num_scored > 0 ? ScoreCall(drafts[i])
+                                              : GenerateCall(drafts[i], *tasks_[use.task].task));
+    const GenerateRequest& request = calls_.back().request;
+    max_sequence_tokens_ =
+        std::max(max_sequence_tokens_, std::ssize(request.prompt_ids) + request.tokens_to_generate);
   }
-  return plan;
+}
+
+Result<EvalPlan> EvalPlan::Make(std::span<const PlannedTask> tasks, const Tokenizer& tokenizer,
+                                const EncodingOptions& options, int num_threads,
+                                const std::function<bool(size_t, size_t)>& is_done) {
+  NEMO_ASSIGN_OR_RETURN(std::vector<EvalPlan> parts,
+                        MakeParts(tasks, tokenizer, options, num_threads, is_done, 1));
+  return std::move(parts[0]);
+}
+
+Result<std::vector<EvalPlan>> EvalPlan::MakeParts(
+    std::span<const PlannedTask> tasks, const Tokenizer& tokenizer, const EncodingOptions& options,
+    int num_threads, const std::function<bool(size_t, size_t)>& is_done, int num_replicas) {
+  std::vector<std::pair<size_t, size_t>> pending;
+  for (size_t task = 0; task < tasks.size(); ++task) {
+    for (size_t sample = 0; sample < tasks[task].samples.size(); ++sample) {
+      if (!is_done(task, sample)) pending.emplace_back(task, sample);
+    }
+  }
+  NEMO_ASSIGN_OR_RETURN(std::vector<Draft> drafts,
+                        MakeDrafts(tasks, pending, tokenizer, options, num_threads));
+  const SampleReplicas replicas = SplitDrafts(drafts, tasks, num_replicas);
+  std::vector<EvalPlan> plans;
+  std::vector<std::vector<Draft>> parts(num_replicas);
+  for (int i = 0; i < num_replicas; ++i) plans.push_back(EvalPlan(tasks, tokenizer));
+  for (const auto& [task, sample] : pending) {
+    plans[replicas.at({task, sample})].Expect(task, sample);
+  }
+  for (Draft& draft : drafts) {
+    parts[replicas.at({draft.use.task, draft.use.sample})].push_back(std::move(draft));
+  }
+  for (int i = 0; i < num_replicas; ++i) plans[i].Append(std::move(parts[i]));
+  return plans;
 }
 
 std::string EvalPlan::Cut(const TaskSpec& task, std::string text) const {

@@ -50,6 +50,11 @@ class EvalPlan {
   static Result<EvalPlan> Make(std::span<const PlannedTask> tasks, const Tokenizer& tokenizer,
                                const EncodingOptions& options, int num_threads,
                                const std::function<bool(size_t task, size_t sample)>& is_done);
+  /// The same, split between replicas of the model: every sample is in the plan of one of them.
+  static Result<std::vector<EvalPlan>> MakeParts(
+      std::span<const PlannedTask> tasks, const Tokenizer& tokenizer,
+      const EncodingOptions& options, int num_threads,
+      const std::function<bool(size_t task, size_t sample)>& is_done, int num_replicas);
 
   /// In the order in which they are to be run.
   const std::vector<EvalCall>& calls() const { return calls_; }
@@ -68,11 +73,14 @@ class EvalPlan {
     int64_t calls_left = 0;
   };
 
+  EvalPlan(std::span<const PlannedTask> tasks, const Tokenizer& tokenizer);
+  void Expect(size_t task, size_t sample);
+  void Append(std::vector<struct Draft> drafts);
   std::string Cut(const TaskSpec& task, std::string text) const;
   Open& OpenOf(const CallUse& use) { return open_[use.task][use.sample]; }
 
   std::span<const PlannedTask> tasks_;
-  const Tokenizer* tokenizer_ = nullptr;
+  const Tokenizer* tokenizer_;
   std::vector<EvalCall> calls_;
   std::vector<std::vector<Open>> open_;  ///< of each task and sample
   int64_t num_samples_ = 0;

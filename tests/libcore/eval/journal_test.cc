@@ -66,5 +66,42 @@ TEST_F(JournalTest, DamageInTheMiddleIsTold) {
   EXPECT_FALSE(Journal::Continue(path_, "key"));
 }
 
+TEST_F(JournalTest, TakesOverWhatAnotherReplicaKept) {
+  Write();
+  const std::string other = folder_ / "journal.jsonl.1";
+  {
+    const auto journal = *Journal::Begin(other, "key");
+    ASSERT_TRUE(journal->Add("a", 4, kScores, RequestKind::kScore).ok());
+    ASSERT_TRUE(journal->Add("a", 5, kScores, RequestKind::kScore).ok());
+  }
+  const std::string text = nemo::testing::ReadFileOrDie(other);
+  nemo::testing::WriteFileOrDie(other, text.substr(0, text.size() - 9));
+  {
+    const auto journal = *Journal::Continue(path_, "key");
+    const Status status = journal->TakeOver(other, "key");
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(journal->records().size(), 3u);
+    EXPECT_EQ(journal->records().at({"a", 4})[1].logprob, -1.0 / 3);
+    ASSERT_TRUE(journal->Add("c", 0, kText, RequestKind::kGenerate).ok());
+  }
+  const auto again = Journal::Continue(path_, "key");
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ((*again)->records().size(), 4u);
+  EXPECT_EQ((*again)->TakeOver(other, "another run").code(), StatusCode::kInvalidArgument);
+  nemo::testing::WriteFileOrDie(other, "");  // its replica was killed before the first line
+  EXPECT_TRUE((*again)->TakeOver(other, "key").ok());
+}
+
+TEST_F(JournalTest, LinesThatTravelSayWhatTheyWereMadeOf) {
+  const std::string lines = JournalLine("a", 3, kScores, RequestKind::kScore) +
+                            JournalLine("b", 0, kText, RequestKind::kGenerate);
+  const auto records = ParseJournalLines(lines);
+  ASSERT_TRUE(records) << records.error().message();
+  ASSERT_EQ(records->size(), 2u);
+  EXPECT_EQ(records->at({"a", 3})[0].logprob, -8.25);
+  EXPECT_EQ(records->at({"b", 0})[0].text, kText[0].text);
+  EXPECT_FALSE(ParseJournalLines(lines.substr(0, lines.size() - 3)));
+}
+
 }  // namespace
 }  // namespace nemo::eval
