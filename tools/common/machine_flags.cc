@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kMaxTokens = int64_t{1} << 24;
 constexpr int64_t kMaxBatch = 4096;
+constexpr int64_t kMaxReplicas = int64_t{1} << 16;
 
 Flag BackendFlag(MachineOptions* options) {
   std::vector<std::string> names;
@@ -47,6 +48,21 @@ std::vector<Flag> StepFlags(MachineOptions* options) {
 }
 
 }  // namespace
+
+FlagGroup ReplicatedMachineFlags(MachineOptions* options) {
+  FlagGroup group = MachineFlags(options);
+  options->data_parallel_size = 0;
+  // Behind the rest of the layout.
+  group.flags.insert(
+      group.flags.begin() + std::ssize(RunLayoutFlags(&options->layout)),
+      {.name = "dp",
+       .aliases = {"data-parallel-size", "dp-size"},
+       .value = "N",
+       .help = "copies of the model that share the work, each on its own --tp x --pp ranks "
+               "(default: as many as there are processes for; 1 where ranks are threads)",
+       .set = SetInt(&options->data_parallel_size, 1, kMaxReplicas)});
+  return group;
+}
 
 FlagGroup MachineFlags(MachineOptions* options) {
   const std::vector<std::string> profiles = {"megatron", "hf"};

@@ -14,6 +14,9 @@ namespace nemo {
 /// Where and how a model runs; what it answers does not depend on it, docs/runtime.md says how far.
 struct MachineOptions {
   LayoutOptions layout;
+  /// Replicas: copies of the model that share the work. 0: as many as there are processes for, and
+  /// one where ranks are threads.
+  int64_t data_parallel_size = 1;
   std::string backend;
   std::string isa = "auto";
   std::string dtype_profile = "megatron";
@@ -29,5 +32,7 @@ struct MachineOptions {
 
 /// Sets the default backend in `options`.
 FlagGroup MachineFlags(MachineOptions* options);
+/// The same of a tool whose work replicas can share: --dp too.
+FlagGroup ReplicatedMachineFlags(MachineOptions* options);
 
 }  // namespace nemo

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "kernels/comm/comm_options.h"
 #include "kernels/comm/mpi_comm.h"
 #include "kernels/comm/run_ranks.h"
 #include "kernels/comm/thread_comm.h"
@@ -44,7 +45,8 @@ Result<ModelSession> OpenSession(const std::string& source, const MachineOptions
 }
 
 Status RunThreads(ModelSession session, const Console& console, const ProcessBody& body) {
-  const auto num_ranks = static_cast<int>(session.layout.world_size());
+  session.num_replicas = std::max<int64_t>(1, session.machine.data_parallel_size);
+  const auto num_ranks = static_cast<int>(session.num_replicas * session.layout.world_size());
   session.threads = std::max(1, console.threads() / num_ranks);
   const std::unique_ptr<Communicator> self = MakeSelf();
   const CommOptions comm = session.machine.comm;
@@ -54,23 +56,31 @@ Status RunThreads(ModelSession session, const Console& console, const ProcessBod
   });
 }
 
-Status CheckWorld(const Communicator& world, const MachineOptions& machine) {
+Result<int64_t> CountReplicas(const Communicator& world, const MachineOptions& machine) {
   NEMO_ASSIGN_OR_RETURN(const ParallelLayout layout, LayoutFromOptions(machine.layout));
-  if (world.size() == layout.world_size()) return OkStatus();
-  return InvalidArgument(
-      Format("{} processes were started, and --tp {} --pp {} has {} ranks; start as many processes "
-             "as ranks",
-             world.size(), layout.tp_size, layout.pp_size, layout.world_size()));
+  const int64_t asked = machine.data_parallel_size, ranks = layout.world_size();
+  const int64_t replicas = asked > 0 ? asked : std::max<int64_t>(1, world.size() / ranks);
+  if (world.size() == replicas * ranks) return replicas;
+  return InvalidArgument(Format(
+      "{} processes were started, and {}--tp {} --pp {} has {} ranks; start as many "
+      "processes as ranks{}",
+      world.size(), asked > 1 ? Format("--dp {} ", asked) : "", layout.tp_size, layout.pp_size,
+      ranks * std::max<int64_t>(1, asked), asked == 0 ? ", or twice, three times as many" : ""));
 }
 
 Status RunProcess(const std::string& source, const MachineOptions& machine, Communicator& world,
-                  const Console& console, const ProcessBody& body) {
+                  int64_t num_replicas, const Console& console, const ProcessBody& body) {
   NEMO_ASSIGN_OR_RETURN(ModelSession session, OpenSession(source, machine));
+  session.num_replicas = num_replicas;
   session.threads = console.threads();
   session.ranks_are_threads = false;
   // A process has one device, whatever its rank in the world.
   session.device = LocalRank() - world.rank();
-  return body(session, world, [&](const RankBody& rank) { return rank(world); });
+  const RunAllRanks run_ranks = [&](const RankBody& rank) { return rank(world); };
+  if (num_replicas == 1) return body(session, world, run_ranks);
+  // That a replica has more to do than another is no failure.
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> patient, MakeMpiWorld(kPatient));
+  return body(session, *patient, run_ranks);
 }
 
 /// Whole files that only together prove what was read of them. When all ranks have read theirs, one
@@ -95,26 +105,34 @@ Status RunInWorld(const std::string& source, const MachineOptions& machine, cons
   }
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld(machine.comm));
   // The world's size is wrong for all alike.
-  if (const Status status = CheckWorld(*world, machine); !status.ok()) {
-    return OneVoice(*world, status);
-  }
-  return EndWorld(*world, RunProcess(source, machine, *world, console, body));
+  const Result<int64_t> num_replicas = CountReplicas(*world, machine);
+  if (!num_replicas) return OneVoice(*world, num_replicas.error());
+  return EndWorld(*world, RunProcess(source, machine, *world, *num_replicas, console, body));
+}
+
+Result<Replica> JoinReplica(const ModelSession& session, Communicator& ranks) {
+  Replica replica{.world = &ranks};
+  if (session.num_replicas == 1) return replica;
+  replica.index = ranks.rank() / static_cast<int>(session.layout.world_size());
+  NEMO_ASSIGN_OR_RETURN(replica.part, ranks.Split(replica.index, ranks.rank()));
+  replica.world = replica.part.get();
+  return replica;
 }
 
 Result<LoadedModel> LoadModel(const ModelSession& session, Communicator& world,
-                              EngineOptions options, const Console& console) {
+                              EngineOptions options, const Console& console, int replica) {
   const MachineOptions& machine = session.machine;
   const auto start = std::chrono::steady_clock::now();
   options.profile = machine.profile();
   options.max_step_tokens = std::max({kStepTokens, machine.prefill_chunk, options.max_sequences});
   LoadedModel model;
-  NEMO_ASSIGN_OR_RETURN(
-      model.backend, CreateBackend(machine.backend,
-                                   {session.threads, machine.isa, session.device + world.rank()}));
+  const int rank = replica * static_cast<int>(session.layout.world_size()) + world.rank();
+  NEMO_ASSIGN_OR_RETURN(model.backend, CreateBackend(machine.backend, {session.threads, machine.isa,
+                                                                       session.device + rank}));
   NEMO_ASSIGN_OR_RETURN(RankWeights weights,
                         LoadWeights(*session.checkpoint.source, session.checkpoint.config,
                                     session.layout, world.rank(), *model.backend, session.threads,
-                                    world.rank() == 0 ? console.progress() : NullProgress()));
+                                    rank == 0 ? console.progress() : NullProgress()));
   NEMO_RETURN_IF_ERROR(ProveWeights(session, world));
   NEMO_ASSIGN_OR_RETURN(model.engine,
                         Engine::Create(session.checkpoint.config, session.layout, options,

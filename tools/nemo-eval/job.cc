@@ -150,7 +150,7 @@ Status CheckNames(const EvalJob& job, const eval::Catalog& catalog) {
 
 std::vector<FlagGroup> EvalFlags(EvalJob* job) {
   job->machine.max_batch_size = 32;
-  return {TaskFlags(job), ModelFlags(job), AnswerFlags(job), MachineFlags(&job->machine)};
+  return {TaskFlags(job), ModelFlags(job), AnswerFlags(job), ReplicatedMachineFlags(&job->machine)};
 }
 
 Status CheckJob(const EvalJob& job) {

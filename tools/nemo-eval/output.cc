@@ -18,8 +18,6 @@ using eval::MetricReport;
 using eval::PublishedModel;
 using eval::PublishedScore;
 
-constexpr std::string_view kJournal = "journal.jsonl";
-
 /// Perplexities stand as they are; the rest are shares.
 bool IsShare(const MetricReport& metric) { return metric.higher_is_better; }
 
@@ -114,18 +112,6 @@ std::string LimitText(const EvalReport& report) {
 }
 
 }  // namespace
-
-Result<std::unique_ptr<eval::Journal>> OpenJournal(const EvalJob& job, const std::string& key) {
-  if (job.output.empty()) return std::unique_ptr<eval::Journal>();
-  NEMO_RETURN_IF_ERROR(CreateDirectories(job.output));
-  const std::string path = JoinPath(job.output, kJournal);
-  if (KindOf(path) == PathKind::kAbsent || job.force) return eval::Journal::Begin(path, key);
-  if (job.resume) return eval::Journal::Continue(path, key);
-  return InvalidArgument(Format(
-      "{}: there are answers of an earlier run; go on with them by --resume, or begin anew by "
-      "--force",
-      path));
-}
 
 Status WriteFiles(const EvalJob& job, const EvalReport& report) {
   if (job.output.empty()) return OkStatus();

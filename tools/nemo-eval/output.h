@@ -1,22 +1,16 @@
 // What a run leaves: the folder of --output, the table on the terminal, the JSON object.
 #pragma once
 
-#include <memory>
+#include <span>
 #include <string>
 
 #include "libcore/base/status.h"
-#include "libcore/eval/journal.h"
 #include "libcore/eval/published.h"
 #include "libcore/eval/report.h"
 #include "tools/common/tool.h"
 #include "tools/nemo-eval/job.h"
 
 namespace nemo {
-
-/// The journal in --output of the run that `key` identifies; null without --output.
-/// kInvalidArgument: there is one, and neither --resume nor --force; with --resume, one of another
-/// run.
-Result<std::unique_ptr<eval::Journal>> OpenJournal(const EvalJob& job, const std::string& key);
 
 /// results.json, samples_TASK.jsonl and the page made of them, report.html; each whole or not at
 /// all. kIo.

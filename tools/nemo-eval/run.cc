@@ -13,6 +13,7 @@
 #include "libcore/eval/sandbox/sandbox.h"
 #include "libcore/runtime/fingerprint.h"
 #include "tools/common/model_world.h"
+#include "tools/nemo-eval/answers.h"
 #include "tools/nemo-eval/builtin_tasks.h"
 #include "tools/nemo-eval/data_folder.h"
 #include "tools/nemo-eval/output.h"
@@ -87,18 +88,22 @@ class EvalRun {
     NEMO_RETURN_IF_ERROR(OpenSandbox());
     SetLength(session);
     NEMO_ASSIGN_OR_RETURN(tasks_, LoadTasks(job_, selection_));
-    for (const PlannedTask& task : tasks_) {
-      responses_.emplace_back(task.samples.size());
-      done_.emplace_back(task.samples.size(), 0);
-    }
-    NEMO_RETURN_IF_ERROR(ShareJournal(session, processes));
+    answers_.emplace(job_, tasks_, session.num_replicas);
+    NEMO_RETURN_IF_ERROR(ShareAnswers(session, processes));
     NEMO_ASSIGN_OR_RETURN(
-        EvalPlan plan,
-        EvalPlan::Make(tasks_, *session.tokenizer, encoding_, console_.threads(),
-                       [&](size_t task, size_t sample) { return done_[task][sample] != 0; }));
-    if (plan.num_samples() > 0) {
-      NEMO_RETURN_IF_ERROR(
-          run_ranks([&](Communicator& world) { return RunRank(session, plan, world); }));
+        std::vector<EvalPlan> plans,
+        EvalPlan::MakeParts(
+            tasks_, *session.tokenizer, encoding_, console_.threads(),
+            [&](size_t task, size_t sample) { return answers_->IsDone(task, sample); },
+            static_cast<int>(session.num_replicas)));
+    const bool is_done = std::all_of(plans.begin(), plans.end(),
+                                     [](const EvalPlan& plan) { return plan.num_samples() == 0; });
+    if (!is_done) {
+      NEMO_RETURN_IF_ERROR(run_ranks([&](Communicator& ranks) -> Status {
+        NEMO_ASSIGN_OR_RETURN(const Replica replica, JoinReplica(session, ranks));
+        return RunRank(session, plans[replica.index], replica);
+      }));
+      NEMO_RETURN_IF_ERROR(answers_->Gather(processes, session.layout.world_size()));
     }
     return speaks_ ? Report(session) : OkStatus();
   }
@@ -127,45 +132,36 @@ class EvalRun {
   }
 
   /// Rank 0 opens the journal; what it holds is not asked about again, on any rank.
-  Status ShareJournal(const ModelSession& session, Communicator& processes) {
+  Status ShareAnswers(const ModelSession& session, Communicator& processes) {
     if (speaks_) {
-      if (Status status = OpenOwnJournal(session); !status.ok()) {
+      if (Status status = OpenAnswers(session); !status.ok()) {
         processes.Abort(status.message());
         return status;
       }
     }
-    for (std::vector<uint8_t>& done : done_) {
-      NEMO_RETURN_IF_ERROR(processes.Broadcast(std::as_writable_bytes(std::span(done)), 0));
+    return answers_->Share(processes);
+  }
+
+  Status OpenAnswers(const ModelSession& session) {
+    if (job_.output.empty()) return OkStatus();
+    NEMO_ASSIGN_OR_RETURN(std::string key, KeyOf(job_, session, tasks_, encoding_));
+    NEMO_RETURN_IF_ERROR(answers_->Open(std::move(key)));
+    if (answers_->num_kept() > 0) {
+      console_.Note(Format("{} samples are kept of an earlier run", answers_->num_kept()));
     }
     return OkStatus();
   }
 
-  Status OpenOwnJournal(const ModelSession& session) {
-    NEMO_ASSIGN_OR_RETURN(const std::string key, KeyOf(job_, session, tasks_, encoding_));
-    NEMO_ASSIGN_OR_RETURN(journal_, OpenJournal(job_, key));
-    if (journal_ == nullptr) return OkStatus();
-    const eval::Journal::Records& records = journal_->records();
-    for (size_t t = 0; t < tasks_.size(); ++t) {
-      for (size_t i = 0; i < tasks_[t].samples.size(); ++i) {
-        const eval::Sample& sample = tasks_[t].samples[i];
-        const auto record = records.find({tasks_[t].task->name, sample.doc_index});
-        if (record == records.end() || record->second.size() != sample.requests.size()) continue;
-        responses_[t][i] = record->second;
-        done_[t][i] = 1;
-        ++num_kept_;
-      }
-    }
-    if (num_kept_ > 0) console_.Note(Format("{} samples are kept of an earlier run", num_kept_));
-    return OkStatus();
-  }
-
-  Status RunRank(const ModelSession& session, EvalPlan& plan, Communicator& world) {
+  Status RunRank(const ModelSession& session, EvalPlan& plan, const Replica& replica) {
+    if (plan.num_samples() == 0) return OkStatus();
     EngineOptions options;
     options.max_sequences =
         std::min(job_.machine.max_batch_size, static_cast<int64_t>(plan.calls().size()));
     options.max_sequence_tokens = plan.max_sequence_tokens();
-    NEMO_ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(session, world, options, console_));
-    const bool first = world.rank() == 0;
+    NEMO_ASSIGN_OR_RETURN(const LoadedModel model,
+                          LoadModel(session, *replica.world, options, console_, replica.index));
+    if (replica.world->rank() == 0) NEMO_RETURN_IF_ERROR(answers_->Begin(replica.index));
+    const bool first = speaks_ && replica.index == 0 && replica.world->rank() == 0;
     eval::RunnerCounts counts;
     const Status status = eval::RunPlan(
         plan, *model.engine, *session.tokenizer,
@@ -173,31 +169,26 @@ class EvalRun {
          .prefix_cache = job_.machine.prefix_cache == "on"},
         first ? console_.progress() : NullProgress(),
         [&](size_t task, size_t sample, Responses responses) {
-          return Keep(task, sample, std::move(responses));
+          return answers_->Keep(replica.index, task, sample, std::move(responses));
         },
         &counts);
-    if (!first) return status;
-    if (!status.ok() && journal_ != nullptr) {
-      console_.Note(
-          Format("{}: what was answered is kept; --resume goes on from there", job_.output));
-    }
-    backend_ = model.BackendName();
-    console_.Detail(
-        Format("{} prompt tokens, {} of them known already; {} generated; loading took "
-               "{:.2f} s; {}, {}",
-               counts.prompt_tokens, counts.reused_tokens, counts.generated_tokens,
-               model.load_seconds, ToString(session.layout), backend_));
+    if (first) Tell(session, model, counts, status);
     return status;
   }
 
-  Status Keep(size_t task, size_t sample, Responses responses) {
-    if (journal_ != nullptr) {
-      const eval::Sample& asked = tasks_[task].samples[sample];
-      NEMO_RETURN_IF_ERROR(journal_->Add(tasks_[task].task->name, asked.doc_index, responses,
-                                         asked.requests[0].kind));
+  void Tell(const ModelSession& session, const LoadedModel& model, const eval::RunnerCounts& counts,
+            const Status& status) const {
+    if (!status.ok() && !job_.output.empty()) {
+      console_.Note(
+          Format("{}: what was answered is kept; --resume goes on from there", job_.output));
     }
-    responses_[task][sample] = std::move(responses);
-    return OkStatus();
+    const std::string whose =
+        session.num_replicas == 1 ? "" : Format("the first of {} replicas: ", session.num_replicas);
+    console_.Detail(
+        Format("{}{} prompt tokens, {} of them known already; {} generated; loading took {:.2f} s; "
+               "{}, {}",
+               whose, counts.prompt_tokens, counts.reused_tokens, counts.generated_tokens,
+               model.load_seconds, ToString(session.layout), model.BackendName()));
   }
 
   Result<bool> RunProgram(const std::string& program) const {
@@ -210,7 +201,7 @@ class EvalRun {
     for (size_t i = 0; i < tasks_.size(); ++i) {
       NEMO_ASSIGN_OR_RETURN(
           eval::TaskReport task,
-          eval::JudgeTask(std::move(tasks_[i]), std::move(responses_[i]),
+          eval::JudgeTask(std::move(tasks_[i]), answers_->Take(i),
                           [this](const std::string& program) { return RunProgram(program); }));
       report.tasks.push_back(std::move(task));
     }
@@ -255,11 +246,7 @@ class EvalRun {
   std::optional<Sandbox> sandbox_;
   eval::EncodingOptions encoding_;
   std::vector<PlannedTask> tasks_;
-  std::vector<std::vector<Responses>> responses_;  // of each task and sample; rank 0
-  std::vector<std::vector<uint8_t>> done_;         // before this run
-  std::unique_ptr<eval::Journal> journal_;
-  int64_t num_kept_ = 0;
-  std::string backend_;
+  std::optional<Answers> answers_;
 };
 
 /// The selection with --max-gen-tokens in its tasks.
