@@ -311,17 +311,19 @@ Status Generator::TakeToken(int64_t id, const RowNews& chosen, const TokenCallba
   sequence.ids.push_back(chosen.token_id);
   NEMO_ASSIGN_OR_RETURN(const bool ended, sequence.end.Reached(sequence.ids));
   const bool full = sequence.num_generated() == sequence.request.tokens_to_generate;
+  const bool tells_text = on_token && sequence.request.token_texts;
   std::string text;
-  if (on_token || sequence.stop.watches()) {
+  if (tells_text || sequence.stop.watches()) {
     NEMO_ASSIGN_OR_RETURN(text, sequence.stream.Add(chosen.token_id));
   }
   const bool stopped = sequence.stop.Add(text);
   if (on_token) {
-    if (ended || full || stopped) {
+    if (tells_text && (ended || full || stopped)) {
       NEMO_ASSIGN_OR_RETURN(const std::string rest, sequence.stream.Finish());
       text += rest;
     }
-    TokenEvent event = {.id = id, .token_id = chosen.token_id, .text = text};
+    TokenEvent event = {.id = id, .token_id = chosen.token_id};
+    if (tells_text) event.text = text;
     if (sequence.request.logprobs) event.logprob = chosen.logprob;
     if (!sequence.result.top_logprobs.empty()) {
       event.top_logprobs = sequence.result.top_logprobs.back();

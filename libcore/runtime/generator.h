@@ -6,11 +6,9 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +16,7 @@
 #include "libcore/runtime/end_condition.h"
 #include "libcore/runtime/engine.h"
 #include "libcore/runtime/request.h"
+#include "libcore/runtime/request_runner.h"
 #include "libcore/runtime/scheduler.h"
 #include "libcore/runtime/step_news.h"
 #include "libcore/runtime/stop_text.h"
@@ -31,54 +30,26 @@ struct GenerateOptions {
   bool prefix_cache = true;   ///< SchedulerOptions; the answers are the same with and without
 };
 
-/// How much there is to do, and room for it.
-struct GeneratorLoad {
-  int64_t num_running = 0;  ///< requests
-  int64_t num_waiting = 0;
-  int64_t kv_pages_used = 0;  ///< that running requests have
-  int64_t kv_pages = 0;
-};
-
-/// A token was chosen for request `id`.
-struct TokenEvent {
-  int64_t id = 0;
-  int32_t token_id = 0;
-  std::string_view text;  ///< what has become complete of the generated text
-  /// Of the token, and of the likeliest in its place; 0 and empty unless asked for.
-  double logprob = 0;
-  std::span<const TokenLogprob> top_logprobs;
-};
-
-/// Called on each rank that gives one, in the thread of Step; the event lives as long as the call.
-using TokenCallback = std::function<void(const TokenEvent&)>;
-
 /// Requests of different lengths and kinds side by side. Ranks must make the same calls in the same
 /// order. Not thread-safe; refers to engine and tokenizer.
-class Generator {
+class Generator final : public RequestRunner {
  public:
   static Result<std::unique_ptr<Generator>> Create(Engine& engine, const Tokenizer& tokenizer,
                                                    const GenerateOptions& options);
   /// Gives up what is not finished.
-  ~Generator();
+  ~Generator() override;
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;
 
   /// What CheckRequest wants to know of this generator.
   RequestLimits limits() const;
-  /// Takes a request and returns its id: 0, 1, 2, ... kInvalidArgument: as CheckRequest; nothing
-  /// has run then.
-  Result<int64_t> Add(GenerateRequest request);
-  /// Gives a request up; it has no result.
-  void Cancel(int64_t id);
-  bool idle() const { return sequences_.empty() && flights_.empty(); }
-  /// One step of the engine, and the outcome of the oldest one under way: with PP = P there are P
-  /// of them, so that no stage waits. Collective. An error ends all ranks: the communicator is
-  /// aborted.
-  Status Step(const TokenCallback& on_token = nullptr);
-  const Scheduler::Counts& counts() const { return scheduler_.counts(); }
-  GeneratorLoad load() const;
-  /// Finished requests, which are forgotten here.
-  std::map<int64_t, GenerateResult> TakeFinished();
+  Result<int64_t> Add(GenerateRequest request) override;
+  void Cancel(int64_t id) override;
+  bool idle() const override { return sequences_.empty() && flights_.empty(); }
+  Status Step(const TokenCallback& on_token = nullptr) override;
+  const Scheduler::Counts& counts() const override { return scheduler_.counts(); }
+  GeneratorLoad load() const override;
+  std::map<int64_t, GenerateResult> TakeFinished() override;
 
  private:
   struct Sequence {

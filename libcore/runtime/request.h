@@ -23,6 +23,7 @@ struct GenerateRequest {
   int64_t logprobs_begin = 0;  ///< the first position whose row is wanted: scoring skips a context
   int64_t top_logprobs = 0;    ///< with logprobs: so many of the likeliest tokens of each row
   bool full_logprobs = false;  ///< with logprobs: whole rows, known to rank 0 only
+  bool token_texts = true;  ///< the events of its tokens have their text, which costs some decoding
 };
 
 /// The most that GenerateRequest::top_logprobs may say.

@@ -5,6 +5,7 @@ namespace nemo {
 std::vector<CallNews> Call::TakeNews(Clock::time_point until) {
   std::unique_lock lock(mutex_);
   changed_.wait_until(lock, until, [this] { return !news_.empty() || failure_.has_value(); });
+  backlog_bytes_ = 0;
   return std::exchange(news_, {});
 }
 
@@ -17,7 +18,15 @@ void Call::Tell(int64_t index, const TokenEvent& event) {
   const std::lock_guard lock(mutex_);
   ++num_tokens_;
   if (!first_token_) first_token_ = Clock::now();
-  if (!wants_tokens_) return;
+  if (!wants_tokens_ || failure_) return;
+  backlog_bytes_ +=
+      static_cast<int64_t>(sizeof(CallNews) + event.text.size() + event.top_logprobs.size_bytes());
+  if (backlog_bytes_ > max_backlog_bytes_) {
+    failure_ = CallFailure{kHasLeft, "the client does not read its answer"};
+    is_given_up_ = true;
+    changed_.notify_one();
+    return;
+  }
   news_.push_back({.index = index,
                    .token_id = event.token_id,
                    .text = std::string(event.text),

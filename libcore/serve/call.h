@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "libcore/runtime/generator.h"
 #include "libcore/runtime/request.h"
+#include "libcore/runtime/request_runner.h"
 
 namespace nemo {
 
@@ -37,10 +37,20 @@ class Call {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Call(std::vector<GenerateRequest> requests, bool wants_tokens)
-      : requests_(std::move(requests)), wants_tokens_(wants_tokens) {}
+  /// As others log it; nobody is there to read it.
+  static constexpr int kHasLeft = 499;
+  /// Of news that were not taken: a client who is so far behind does not read.
+  static constexpr int64_t kMaxBacklogBytes = int64_t{16} << 20;
+
+  Call(std::vector<GenerateRequest> requests, bool wants_tokens,
+       int64_t max_backlog_bytes = kMaxBacklogBytes)
+      : requests_(std::move(requests)),
+        wants_tokens_(wants_tokens),
+        max_backlog_bytes_(max_backlog_bytes) {}
 
   const std::vector<GenerateRequest>& requests() const { return requests_; }
+  /// Whether tokens are told, or results alone.
+  bool wants_tokens() const { return wants_tokens_; }
   Clock::time_point created() const { return created_; }
 
   // Of the connection's thread.
@@ -54,6 +64,7 @@ class Call {
   // Of the serve loop's.
 
   bool is_given_up() const { return is_given_up_; }
+  /// Tokens that nobody takes are kept up to a limit; then the call is given up.
   void Tell(int64_t index, const TokenEvent& event);
   void Tell(int64_t index, GenerateResult result);
   void Fail(CallFailure failure);
@@ -74,6 +85,7 @@ class Call {
 
   const std::vector<GenerateRequest> requests_;
   const bool wants_tokens_;
+  const int64_t max_backlog_bytes_;
   const Clock::time_point created_ = Clock::now();
   std::atomic<bool> is_given_up_ = false;
 
@@ -82,7 +94,7 @@ class Call {
   std::vector<CallNews> news_;
   std::optional<CallFailure> failure_;
   std::optional<Clock::time_point> started_, first_token_;
-  int64_t num_tokens_ = 0;
+  int64_t num_tokens_ = 0, backlog_bytes_ = 0;
 };
 
 }  // namespace nemo

@@ -18,20 +18,24 @@ CallWatch::CallWatch(RequestQueue& queue, std::shared_ptr<Call> call,
 
 std::vector<CallNews> CallWatch::Next() {
   while (!failure_) {
-    std::vector<CallNews> news = call_->TakeNews(Call::Clock::now() + kGlance);
+    std::vector<CallNews> news = call_->TakeNews(next_look_);
+    if (Call::Clock::now() >= next_look_) {
+      failure_ = LookAtTheClient();
+      next_look_ = Call::Clock::now() + kGlance;
+      if (failure_) break;
+    }
     if (!news.empty()) return news;
     failure_ = call_->failure();
-    if (failure_) break;
-    if (has_left_()) {
-      failure_ = CallFailure{kHasLeft, "the client has hung up"};
-    } else if (Call::Clock::now() > call_->created() + limit_) {
-      failure_ = CallFailure{
-          kTooLate, Format("the answer was not finished within {} s, the limit of this server "
-                           "(--request-timeout)",
-                           limit_.count())};
-    }
   }
   return {};
+}
+
+std::optional<CallFailure> CallWatch::LookAtTheClient() const {
+  if (has_left_()) return CallFailure{Call::kHasLeft, "the client has hung up"};
+  if (Call::Clock::now() <= call_->created() + limit_) return std::nullopt;
+  return CallFailure{kTooLate, Format("the answer was not finished within {} s, the limit of this "
+                                      "server (--request-timeout)",
+                                      limit_.count())};
 }
 
 std::optional<std::vector<GenerateResult>> TakeResults(CallWatch& watch) {

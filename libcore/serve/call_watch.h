@@ -15,8 +15,6 @@ namespace nemo {
 /// Of one connection's thread. Leaves the queue when it goes.
 class CallWatch {
  public:
-  /// The statuses of failures that are found here.
-  static constexpr int kHasLeft = 499;  ///< as others log it; nobody is there to read it
   static constexpr int kTooLate = 504;
 
   /// `call` is in `queue`. `has_left` tells whether the client has hung up.
@@ -26,18 +24,22 @@ class CallWatch {
   CallWatch(const CallWatch&) = delete;
   CallWatch& operator=(const CallWatch&) = delete;
 
-  /// What comes next; empty when the call has failed.
+  /// What comes next; empty when the call has failed: by itself, because the client has hung up, or
+  /// because time is up. The last two are looked for several times a second, whatever comes.
   std::vector<CallNews> Next();
   /// Why nothing comes any more.
   const std::optional<CallFailure>& failure() const { return failure_; }
   const Call& call() const { return *call_; }
 
  private:
+  std::optional<CallFailure> LookAtTheClient() const;
+
   RequestQueue& queue_;
   const std::shared_ptr<Call> call_;
   const std::function<bool()> has_left_;
   const std::chrono::seconds limit_;
   std::optional<CallFailure> failure_;
+  Call::Clock::time_point next_look_ = Call::Clock::now();
 };
 
 /// All results in order, or the failure of `watch`.

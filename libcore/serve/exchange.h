@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "libcore/base/status.h"
-#include "libcore/runtime/generator.h"
 #include "libcore/runtime/request.h"
+#include "libcore/runtime/request_runner.h"
 
 namespace nemo {
 

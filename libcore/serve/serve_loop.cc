@@ -12,6 +12,7 @@ double Seconds(std::chrono::steady_clock::duration time) {
 }  // namespace
 
 Status ServeLoop::Run() {
+  if (stats_ != nullptr) stats_->SetLoad(runner_.load(), runner_.counts());
   while (true) {
     Turn turn;
     if (queue_ != nullptr) turn = NextTurn();
@@ -32,7 +33,7 @@ Status ServeLoop::Run() {
 
 Turn ServeLoop::NextTurn() {
   Turn turn;
-  if (generator_.idle()) turn.is_pulse = !queue_->WaitForWork(Clock::now() + pulse_);
+  if (runner_.idle()) turn.is_pulse = !queue_->WaitForWork(Clock::now() + pulse_);
   for (auto it = running_.begin(); it != running_.end();) {
     if (it->second.call->is_given_up()) {
       turn.cancelled.push_back(it->first);
@@ -42,7 +43,10 @@ Turn ServeLoop::NextTurn() {
     }
   }
   entering_ = queue_->Take(max_batch_size_ - std::ssize(running_));
-  for (const auto& [call, index] : entering_) turn.added.push_back(call->requests()[index]);
+  for (const auto& [call, index] : entering_) {
+    turn.added.push_back(call->requests()[index]);
+    turn.added.back().token_texts = call->wants_tokens();
+  }
   if (!turn.cancelled.empty() || !turn.added.empty()) turn.is_pulse = false;
   turn.is_last =
       queue_->is_closed() && queue_->num_waiting() == 0 && running_.empty() && entering_.empty();
@@ -50,9 +54,9 @@ Turn ServeLoop::NextTurn() {
 }
 
 Status ServeLoop::Act(Turn turn) {
-  for (const int64_t id : turn.cancelled) generator_.Cancel(id);
+  for (const int64_t id : turn.cancelled) runner_.Cancel(id);
   for (size_t i = 0; i < turn.added.size(); ++i) {
-    auto id = generator_.Add(std::move(turn.added[i]));
+    auto id = runner_.Add(std::move(turn.added[i]));
     // The same verdict on all ranks. Requests were checked, so this is a memory that ran out.
     if (queue_ == nullptr) continue;
     entering_[i].call->MarkStarted();
@@ -67,20 +71,20 @@ Status ServeLoop::Act(Turn turn) {
 }
 
 Status ServeLoop::Step() {
-  if (generator_.idle()) return OkStatus();
+  if (runner_.idle()) return OkStatus();
   if (queue_ == nullptr) {
-    NEMO_RETURN_IF_ERROR(generator_.Step());
-    generator_.TakeFinished();
+    NEMO_RETURN_IF_ERROR(runner_.Step(nullptr));
+    runner_.TakeFinished();
     return OkStatus();
   }
-  return generator_.Step([this](const TokenEvent& event) {
+  return runner_.Step([this](const TokenEvent& event) {
     const auto it = running_.find(event.id);
     if (it != running_.end()) it->second.call->Tell(it->second.index, event);
   });
 }
 
 void ServeLoop::GiveOut() {
-  for (auto& [id, result] : generator_.TakeFinished()) {
+  for (auto& [id, result] : runner_.TakeFinished()) {
     const auto it = running_.find(id);
     if (it == running_.end()) continue;
     stats_->CountTokens(result.num_prompt_tokens,
@@ -91,8 +95,7 @@ void ServeLoop::GiveOut() {
 }
 
 void ServeLoop::Report(Clock::time_point turn_begin, double step_seconds) {
-  const Scheduler::Counts& counts = generator_.counts();
-  stats_->SetLoad(generator_.load(), counts);
+  stats_->SetLoad(runner_.load(), runner_.counts());
   if (step_seconds > 0) stats_->CountStep(step_seconds, Seconds(Clock::now() - turn_begin));
 }
 

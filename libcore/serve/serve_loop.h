@@ -8,14 +8,14 @@
 
 #include "libcore/base/status.h"
 #include "libcore/runtime/communicator.h"
-#include "libcore/runtime/generator.h"
+#include "libcore/runtime/request_runner.h"
 #include "libcore/serve/request_queue.h"
 #include "libcore/serve/serve_stats.h"
 #include "libcore/serve/turn.h"
 
 namespace nemo {
 
-/// Runs in the thread that may use generator and world.
+/// Runs in the thread that may use runner and world.
 class ServeLoop {
  public:
   /// What all ranks know.
@@ -26,9 +26,9 @@ class ServeLoop {
   };
 
   /// `queue` and `stats` are rank 0's; null on the others. Refers to all but the options.
-  ServeLoop(Generator& generator, Communicator& world, const Options& options, RequestQueue* queue,
+  ServeLoop(RequestRunner& runner, Communicator& world, const Options& options, RequestQueue* queue,
             ServeStats* stats)
-      : generator_(generator),
+      : runner_(runner),
         world_(world),
         max_batch_size_(options.max_batch_size),
         pulse_(options.pulse),
@@ -50,13 +50,13 @@ class ServeLoop {
   void GiveOut();
   void Report(Clock::time_point turn_begin, double step_seconds);
 
-  Generator& generator_;
+  RequestRunner& runner_;
   Communicator& world_;
   const int64_t max_batch_size_;
   const std::chrono::milliseconds pulse_;
   RequestQueue* const queue_;
   ServeStats* const stats_;
-  std::map<int64_t, RequestQueue::Taken> running_;  // by the generator's id; rank 0
+  std::map<int64_t, RequestQueue::Taken> running_;  // by the runner's id; rank 0
   std::vector<RequestQueue::Taken> entering_;       // of the turn being made; rank 0
 };
 

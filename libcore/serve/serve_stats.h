@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "libcore/runtime/generator.h"
+#include "libcore/runtime/request_runner.h"
 
 namespace nemo {
 

@@ -33,7 +33,7 @@ void NoteCall(const Call& call, RequestRecord* record) {
 
 void NoteFailure(const CallFailure& failure, RequestRecord* record) {
   record->error = failure.message;
-  record->has_left = failure.http_status == CallWatch::kHasLeft;
+  record->has_left = failure.http_status == Call::kHasLeft;
 }
 
 }  // namespace

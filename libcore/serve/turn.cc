@@ -119,6 +119,7 @@ void VisitRequest(Request& request, Visitor& visit) {
   visit(request.logprobs_begin);
   visit(request.top_logprobs);
   visit(request.full_logprobs);
+  visit(request.token_texts);
 }
 
 void Packer::operator()(const GenerateRequest& request) { VisitRequest(request, *this); }

@@ -71,6 +71,28 @@ TEST_F(GeneratorTest, StreamedTextIsTheEndOfTheWholeText) {
   EXPECT_TRUE(status.ok()) << status.message();
 }
 
+TEST_F(GeneratorTest, TextsAreToldOfThoseRequestsThatWantThem) {
+  std::vector<GenerateRequest> requests(3, Request("ROMEO:", 20));
+  requests[1].token_texts = requests[2].token_texts = false;
+  requests[2].stop_strings = {"\n"};  // looked for all the same
+  std::map<int64_t, std::string> told;
+  std::map<int64_t, int> num_events;
+  const Status status = testing::RunEngines(model_, {}, [&](Engine& engine) -> Status {
+    auto results = Generate(engine, *model_.tokenizer, requests, {}, [&](const TokenEvent& event) {
+      told[event.id] += event.text;
+      ++num_events[event.id];
+    });
+    if (!results) return results.error();
+    EXPECT_EQ("ROMEO:" + told[0], (*results)[0].text);
+    EXPECT_EQ((*results)[0].text, (*results)[1].text);
+    EXPECT_EQ((*results)[2].finish_reason, FinishReason::kStop);
+    return OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(told[1] + told[2], "");
+  EXPECT_EQ(num_events[1], 20);
+}
+
 TEST_F(GeneratorTest, MinTokensHoldBackOnlyEos) {
   // With the model's favourite token declared the end by its text, min tokens do not hold it back;
   // eos they do.
