@@ -100,9 +100,10 @@ Opening OpenCall(const ApiContext& context, const ApiCall& call) {
   return route != nullptr ? route->open(context, call) : FlaskNoRoute(method, call.path);
 }
 
-Reply RefuseCall(const ApiCall& call, int http_status, const std::string& message) {
-  return IsOpenAiPath(call.path) ? OpenAiError(http_status, message)
-                                 : FlaskMessage(http_status, message);
+Reply RefuseCall(const ApiContext& context, const ApiCall& call, int http_status,
+                 const std::string& message) {
+  return !context.nemo_only && IsOpenAiPath(call.path) ? OpenAiError(http_status, message)
+                                                       : FlaskMessage(http_status, message);
 }
 
 }  // namespace nemo

@@ -39,6 +39,7 @@ Opening OpenCall(const ApiContext& context, const ApiCall& call);
 
 /// Why the server does not let a call through (401, 413, 429, 503, ...), in the form of its API.
 /// Looks at method and path only.
-Reply RefuseCall(const ApiCall& call, int http_status, const std::string& message);
+Reply RefuseCall(const ApiContext& context, const ApiCall& call, int http_status,
+                 const std::string& message);
 
 }  // namespace nemo

@@ -14,7 +14,7 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kBufferBytes = 16384;
 constexpr std::chrono::milliseconds kGlance{100};
 constexpr std::chrono::seconds kLinger{2};
-constexpr size_t kLingerBytes = size_t{64} << 20;
+constexpr int kDrainRounds = 64;  // of kBufferBytes, so that one call ends whatever is sent
 
 int MillisecondsUntil(Clock::time_point deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
@@ -24,7 +24,7 @@ int MillisecondsUntil(Clock::time_point deadline) {
 }  // namespace
 
 HttpConnection::HttpConnection(Descriptor fd, std::chrono::seconds write_timeout)
-    : fd_(std::move(fd)), write_timeout_(write_timeout), buffer_(kBufferBytes) {}
+    : fd_(std::move(fd)), write_timeout_(write_timeout) {}
 
 bool HttpConnection::Poll(short events, Clock::time_point deadline) const {
   pollfd entry = {fd_.get(), events, 0};
@@ -37,7 +37,8 @@ bool HttpConnection::Poll(short events, Clock::time_point deadline) const {
 
 bool HttpConnection::WaitForRequest(std::chrono::seconds limit,
                                     const std::function<bool()>& should_end) {
-  if (begin_ < end_) return true;
+  // Some clients send an empty line behind a body.
+  if (buffer_.find_first_not_of("\r\n", begin_) != std::string::npos) return true;
   const auto end = Clock::now() + limit;
   while (Clock::now() < end) {
     if (should_end()) return false;
@@ -46,11 +47,31 @@ bool HttpConnection::WaitForRequest(std::chrono::seconds limit,
   return false;
 }
 
-void HttpConnection::BeginRequest(std::chrono::seconds limit, size_t max_head_bytes) {
+HttpConnection::Arrival HttpConnection::ReceiveHead(std::chrono::seconds limit) {
   deadline_ = Clock::now() + limit;
-  bytes_left_ = max_head_bytes;
-  must_close = is_answered = is_late_ = false;
+  must_close = is_answered = is_late_ = is_reading_body_ = false;
   finish = nullptr;
+  chunks_.reset();
+  chunk_verdict_ = ChunkCheck::Verdict::kGood;
+  head = {};
+  buffer_.erase(0, begin_);
+  begin_ = 0;
+  while (true) {
+    buffer_.erase(0, std::min(buffer_.find_first_not_of("\r\n"), buffer_.size()));
+    const size_t end = FindHeadEnd(buffer_);
+    if (end != std::string::npos && end <= kMaxHeadBytes) {
+      head_ = end;
+      return Arrival::kWhole;
+    }
+    if (buffer_.size() >= kMaxHeadBytes) return Arrival::kTooLarge;
+    const ssize_t n = Receive(kBufferBytes);
+    if (n <= 0) return is_late_ && !buffer_.empty() ? Arrival::kLate : Arrival::kNone;
+  }
+}
+
+void HttpConnection::BeginBody(int64_t max_bytes) {
+  is_reading_body_ = true;
+  if (head.is_chunked) chunks_.emplace(max_bytes);
 }
 
 bool HttpConnection::has_left() const {
@@ -59,25 +80,33 @@ bool HttpConnection::has_left() const {
   return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
+ssize_t HttpConnection::Receive(size_t size) {
+  const size_t before = buffer_.size();
+  buffer_.resize(before + size);
+  ssize_t n = -1;
+  do {
+    is_late_ = !Poll(POLLIN, deadline_);
+    if (!is_late_) n = ::recv(fd_.get(), buffer_.data() + before, size, 0);
+  } while (n < 0 && !is_late_ && errno == EINTR);
+  buffer_.resize(before + static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  return n;
+}
+
 ssize_t HttpConnection::read(char* out, size_t size) {
-  if (begin_ == end_) {
-    const size_t want = std::min(buffer_.size(), bytes_left_);
-    ssize_t n = 0;
-    do {
-      if (want == 0) return 0;
-      if (!Poll(POLLIN, deadline_)) {
-        is_late_ = true;
-        return -1;
-      }
-      n = ::recv(fd_.get(), buffer_.data(), want, 0);
-    } while (n < 0 && errno == EINTR);
-    if (n <= 0) return n;
-    bytes_left_ -= static_cast<size_t>(n);
+  if (chunk_verdict_ != ChunkCheck::Verdict::kGood) return -1;
+  if (begin_ == buffer_.size()) {
+    buffer_.clear();
     begin_ = 0;
-    end_ = static_cast<size_t>(n);
+    const ssize_t n = Receive(kBufferBytes);
+    if (n <= 0) return n;
   }
-  const size_t count = std::min(size, end_ - begin_);
-  std::memcpy(out, buffer_.data() + begin_, count);
+  const size_t count = std::min(size, buffer_.size() - begin_);
+  const std::string_view bytes = std::string_view(buffer_).substr(begin_, count);
+  if (is_reading_body_ && chunks_) {
+    chunk_verdict_ = chunks_->Take(bytes);
+    if (chunk_verdict_ != ChunkCheck::Verdict::kGood) return -1;
+  }
+  std::memcpy(out, bytes.data(), count);
   begin_ += count;
   return static_cast<ssize_t>(count);
 }
@@ -98,14 +127,23 @@ ssize_t HttpConnection::write(const char* data, size_t size) {
   return has_failed_ ? -1 : static_cast<ssize_t>(size);
 }
 
+void HttpConnection::EndWriting() { ::shutdown(fd_.get(), SHUT_WR); }
+
+bool HttpConnection::Drain() {
+  char bytes[kBufferBytes];
+  for (int i = 0; i < kDrainRounds; ++i) {
+    const ssize_t n = ::recv(fd_.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
+    if (n == 0) return true;
+    if (n < 0 && errno != EINTR) return errno != EAGAIN && errno != EWOULDBLOCK;
+  }
+  return false;
+}
+
 void HttpConnection::Linger() {
-  ::shutdown(fd_.get(), SHUT_WR);
+  EndWriting();
   const auto end = Clock::now() + kLinger;
-  for (size_t total = 0; total < kLingerBytes && Poll(POLLIN, end);) {
-    const ssize_t n = ::recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return;
-    total += static_cast<size_t>(std::max<ssize_t>(n, 0));
-    if (Clock::now() >= end) return;
+  while (Clock::now() < end && Poll(POLLIN, end)) {
+    if (Drain()) return;
   }
 }
 

@@ -46,7 +46,8 @@ class HttpHandler {
   /// `has_left` tells whether the client has hung up; it may be asked until `finish`.
   virtual HttpAnswer Handle(const HttpHead& head, const std::string& body,
                             const std::function<bool()>& has_left) = 0;
-  /// The server itself has to say no: 400, 408, 413, 414, 500.
+  /// The server itself has to say no: 400, 408, 413, 414, 415, 431, 500, 501, 503, 505; method and
+  /// path are empty where they could not be read.
   virtual HttpAnswer Refuse(const HttpHead& head, int http_status, const std::string& message) = 0;
 };
 

@@ -1,6 +1,6 @@
-// HttpServer: connections, HTTP, and the limits that keep one client from hurting the others. The
-// door of cpp-httplib, which parses requests and writes answers; sockets and time are ours, because
-// it has no limit for a whole request and does not tell when a client leaves.
+// HttpServer: connections, HTTP, and the limits that keep one client from hurting the others.
+// cpp-httplib reads bodies and writes answers (http_engine.h); sockets, time and heads are ours,
+// because it has no limit for a whole request, does not tell when a client leaves, and is lenient.
 #pragma once
 
 #include <chrono>

@@ -108,11 +108,14 @@ std::variant<GenerateRequest, OpenAiFault> RequestOf(const ApiContext& context,
                                                      int64_t choice, int64_t absent_max_tokens) {
   const int64_t num_prompt = std::ssize(prompt_ids);
   const int64_t room = context.max_sequence_tokens - num_prompt;
-  const bool fits = options.max_tokens ? *options.max_tokens <= room : room >= 1;
-  if (!fits) return TooLong(context, num_prompt, options.max_tokens.value_or(1));
   GenerateRequest request;
   request.prompt_ids = std::move(prompt_ids);
-  request.tokens_to_generate = options.max_tokens.value_or(std::min(absent_max_tokens, room));
+  // Who names no number gets what the context holds; the last token needs no place in it.
+  request.tokens_to_generate =
+      options.max_tokens.value_or(std::min(absent_max_tokens, std::max<int64_t>(room, 1)));
+  if (request.tokens_to_generate > room + 1) {
+    return TooLong(context, num_prompt, request.tokens_to_generate);
+  }
   request.min_tokens_to_generate = options.min_tokens;
   request.sampling = options.sampling;
   request.end_strings = options.end_strings;

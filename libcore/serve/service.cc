@@ -133,7 +133,10 @@ HttpAnswer Service::Handle(const HttpHead& head, const std::string& body,
 HttpAnswer Service::Refuse(const HttpHead& head, int http_status, const std::string& message) {
   const Record record = NewRecord(head);
   record->error = message;
-  return Answered(RefuseCall(CallOf(head, ""), http_status, message), record);
+  HttpAnswer answer =
+      Answered(RefuseCall(context_, CallOf(head, ""), http_status, message), record);
+  if (http_status == kUnavailable) answer.headers.emplace_back("Retry-After", kRetrySeconds);
+  return answer;
 }
 
 HttpAnswer Service::Run(std::unique_ptr<Exchange> exchange, const Record& record,

@@ -7,27 +7,11 @@ import json
 import os
 import random
 import shutil
-import tempfile
 import threading
 import time
 
 from common import check
-from server import Server, raw_request, read_all
-
-WORDS = 'now is the winter of our discontent made glorious summer by this sun York and all clouds that lour upon house'.split()
-
-
-class Files:
-    """What Server wants to know of a test."""
-
-    def __init__(self, bin_dir, source):
-        self.bin, self.dir, self.source_path = bin_dir, tempfile.mkdtemp(prefix='nemo_load_'), source
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
-    def source(self):
-        return self.source_path
+from server import WORDS, Files, Server, raw_request, read_all
 
 
 def make_requests(rng, count):

@@ -6,9 +6,26 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 from common import check
+
+# Prompts of load and speed are made of these.
+WORDS = 'now is the winter of our discontent made glorious summer by this sun York and all clouds that lour upon house'.split()
+
+
+class Files:
+    """What Server wants to know of a test, without one."""
+
+    def __init__(self, bin_dir, source):
+        self.bin, self.dir, self.source_path = bin_dir, tempfile.mkdtemp(prefix='nemo_load_'), source
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def source(self):
+        return self.source_path
 
 
 class Server:
