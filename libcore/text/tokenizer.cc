@@ -16,7 +16,11 @@ namespace {
 class SentencePieceTokenizer : public Tokenizer {
  public:
   explicit SentencePieceTokenizer(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor)
-      : processor_(std::move(processor)) {}
+      : processor_(std::move(processor)),
+        unk_id_(processor_->unk_id()),
+        bos_id_(processor_->bos_id()),
+        eos_id_(processor_->eos_id()),
+        pad_id_(processor_->pad_id()) {}
 
   int64_t vocab_size() const override { return processor_->GetPieceSize(); }
 
@@ -58,15 +62,16 @@ class SentencePieceTokenizer : public Tokenizer {
     return InVocabulary(id) && processor_->IsControl(id);
   }
   bool IsByte(int32_t id) const override { return InVocabulary(id) && processor_->IsByte(id); }
-  int32_t unk_id() const override { return processor_->unk_id(); }
-  int32_t bos_id() const override { return processor_->bos_id(); }
-  int32_t eos_id() const override { return processor_->eos_id(); }
-  int32_t pad_id() const override { return processor_->pad_id(); }
+  int32_t unk_id() const override { return unk_id_; }
+  int32_t bos_id() const override { return bos_id_; }
+  int32_t eos_id() const override { return eos_id_; }
+  int32_t pad_id() const override { return pad_id_; }
 
  private:
   bool InVocabulary(int32_t id) const { return id >= 0 && id < vocab_size(); }
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  const int32_t unk_id_, bos_id_, eos_id_, pad_id_;  // the processor looks them up each time
 };
 
 }  // namespace
