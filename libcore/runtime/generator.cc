@@ -72,7 +72,9 @@ Result<int64_t> Generator::Add(GenerateRequest request) {
   NEMO_ASSIGN_OR_RETURN(EndCondition end, EndCondition::Create(tokenizer_, request.end_strings));
   const int64_t id = next_id_;
   Sequence sequence(std::move(request), std::move(end), tokenizer_);
-  NEMO_RETURN_IF_ERROR(sequence.stream.Skip(sequence.ids));
+  if (sequence.request.token_texts || sequence.stop.watches()) {
+    NEMO_RETURN_IF_ERROR(sequence.stream.Skip(sequence.ids));
+  }
   const int64_t num_prompt = std::ssize(sequence.ids);
   const bool scores = sequence.request.logprobs && sequence.request.logprobs_begin < num_prompt - 1;
   const int64_t to_feed = sequence.generates() ? num_prompt : scores ? num_prompt - 1 : 0;
