@@ -31,8 +31,9 @@ def batch_speed(files, args, requests):
             f.write(json.dumps({'prompt': request['prompt'], 'tokens_to_generate': request['tokens'],
                                 'min_tokens_to_generate': request['tokens']}) + '\n')
     command = [os.path.join(files.bin, 'nemo-generate'), files.source(), '--prompts', path, '--greedy', '--json',
-               '--threads', str(args.threads), '--max-batch-size', str(args.clients)]
-    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+               '--threads', str(args.threads), '--max-batch-size', str(args.clients), '--prefix-cache', 'off']
+    # In a session of its own, as the server is: some kernels share the processors out by session.
+    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, start_new_session=True).stdout)
     texts = [sentence[len(request['prompt']):] for sentence, request in zip(answer['sentences'], requests)]
     return answer['timing']['tokens_per_second'], texts
 
@@ -75,7 +76,8 @@ def run(args):
     requests = make_requests(args)
     rounds = []
     try:
-        flags = ['--threads', args.threads, '--max-batch-size', args.clients]
+        # With the cache the server would know the prompts of the round before.
+        flags = ['--threads', args.threads, '--max-batch-size', args.clients, '--prefix-cache', 'off']
         with Server(files, *flags, wait=600) as server:
             serve_speed(server, args, requests[:args.clients])  # warms up
             for _ in range(args.rounds):

@@ -90,6 +90,37 @@ TEST_F(OpenAiCompletions, EchoOfAPromptAloneNeedsNoToken) {
   EXPECT_EQ(At(At(answer, "usage"), "completion_tokens").as_int(), 0);
 }
 
+TEST_F(OpenAiCompletions, TheLastTokenNeedsNoPlaceInTheContext) {
+  api_.context.max_sequence_tokens = 10;
+  struct Row {
+    int prompt;
+    const char* fields;
+    int64_t tokens;  // -1: refused
+  };
+  const Row rows[] = {{4, R"("max_tokens":7)", 7},
+                      {4, R"("max_tokens":8)", -1},
+                      {4, R"("n":1)", 6},  // who names no number gets what the context holds
+                      {10, R"("n":1)", 1},
+                      {11, R"("n":1)", -1},
+                      {10, R"("max_tokens":1,"echo":true,"logprobs":1)", 1},
+                      {11, R"("max_tokens":1,"echo":true,"logprobs":1)", -1},
+                      {11, R"("max_tokens":0,"echo":true,"logprobs":1)", 0},
+                      {12, R"("max_tokens":0,"echo":true,"logprobs":1)", -1}};
+  for (const Row& row : rows) {
+    const Value ids(Value::Array(static_cast<size_t>(row.prompt), Value(int64_t{5})));
+    const Opening opening = api_.Call("POST", "/v1/completions",
+                                      Format(R"({{"prompt":{},{}}})", ToJson(ids), row.fields));
+    SCOPED_TRACE(Format("{} {}", row.prompt, row.fields));
+    if (row.tokens < 0) {
+      const Value error = At(*ParseJson(ReplyOf(opening).body), "error");
+      EXPECT_EQ(At(error, "code").as_string(), "context_length_exceeded");
+    } else {
+      ASSERT_NE(ExchangeOf(opening), nullptr) << ReplyOf(opening).body;
+      EXPECT_EQ(ExchangeOf(opening)->requests()[0].tokens_to_generate, row.tokens);
+    }
+  }
+}
+
 TEST_F(OpenAiCompletions, OffsetsCountCharacters) {
   const Value answer =
       Answer("/v1/completions",
