@@ -20,9 +20,15 @@ Result<const KindRow*> FindKind(std::string_view name) {
 
 Result<std::vector<std::string>> RenderList(const ListSpec& list, const Value& scope) {
   std::vector<std::string> texts;
+  int64_t size_bytes = 0;
+  const auto add = [&](std::string text) {
+    size_bytes += std::ssize(text);
+    texts.push_back(std::move(text));
+    return CheckTextBytes(size_bytes);
+  };
   for (const Template& item : list.items) {
     NEMO_ASSIGN_OR_RETURN(std::string text, item.Render(scope));
-    texts.push_back(std::move(text));
+    NEMO_RETURN_IF_ERROR(add(std::move(text)));
   }
   if (list.each.empty()) return texts;
   NEMO_ASSIGN_OR_RETURN(const Value* elements, Lookup(scope, list.each));
@@ -35,7 +41,7 @@ Result<std::vector<std::string>> RenderList(const ListSpec& list, const Value& s
     inner.Set("item", element);
     inner.Set("letter", std::string(1, static_cast<char>('A' + texts.size() % 26)));
     NEMO_ASSIGN_OR_RETURN(std::string text, list.item.Render(inner));
-    texts.push_back(std::move(text));
+    NEMO_RETURN_IF_ERROR(add(std::move(text)));
   }
   return texts;
 }

@@ -14,20 +14,28 @@ constexpr uint32_t kFewshotSeed = 1234;  // the harness' --seed for examples, un
 /// The row with the task's fields.
 Result<Value> ScopeOf(const TaskSpec& task, const Value& row) {
   Value scope = row;
+  int64_t size_bytes = 0;
+  const auto add = [&](const std::string& name, std::string text) {
+    size_bytes += std::ssize(text);
+    scope.Set(name, std::move(text));
+    return CheckTextBytes(size_bytes);
+  };
   for (const FieldSpec& field : task.fields) {
     if (field.list.empty()) {
       NEMO_ASSIGN_OR_RETURN(std::string text, field.value.Render(scope));
-      scope.Set(field.name, std::move(text));
+      NEMO_RETURN_IF_ERROR(add(field.name, std::move(text)));
       continue;
     }
     NEMO_ASSIGN_OR_RETURN(const std::vector<std::string> texts, RenderList(field.list, scope));
     if (!field.join) {
+      for (const std::string& text : texts) size_bytes += std::ssize(text);
+      NEMO_RETURN_IF_ERROR(CheckTextBytes(size_bytes));
       scope.Set(field.name, Value::ArrayOf(texts));
       continue;
     }
     std::string joined;
     for (size_t i = 0; i < texts.size(); ++i) joined += (i == 0 ? "" : *field.join) + texts[i];
-    scope.Set(field.name, std::move(joined));
+    NEMO_RETURN_IF_ERROR(add(field.name, std::move(joined)));
   }
   return scope;
 }
@@ -117,6 +125,7 @@ Result<std::string> TaskData::Head(PythonRandom& random, const Value& document,
     NEMO_ASSIGN_OR_RETURN(const Value shot_scope, ScopeOf(*task_, *row));
     NEMO_ASSIGN_OR_RETURN(const std::string shot, kind->shot(*task_, shot_scope));
     head.append(shot).append(task_->fewshot_delimiter);
+    NEMO_RETURN_IF_ERROR(CheckTextBytes(std::ssize(head)));
   }
   return head;
 }

@@ -7,32 +7,10 @@
 #include "libcore/eval/metric.h"
 #include "libcore/eval/registry.h"
 #include "libcore/eval/spec_reader.h"
+#include "libcore/eval/substitute.h"
 
 namespace nemo::eval {
 namespace {
-
-// ---- ${key} ------------------------------------------------------------------------------------
-
-Result<const Value*> RowValue(const Value& row, std::string_view key) {
-  const Value* value = row.Find(key);
-  if (value == nullptr) return InvalidArgument(Format("${{{}}}: the row has no such key", key));
-  return value;
-}
-
-Result<Value> SubstituteText(const std::string& text, const Value& row) {
-  std::string out;
-  std::string_view rest = text;
-  for (size_t open; (open = rest.find("${")) != rest.npos;) {
-    const size_t close = rest.find('}', open);
-    if (close == rest.npos) break;
-    NEMO_ASSIGN_OR_RETURN(const Value* value,
-                          RowValue(row, rest.substr(open + 2, close - open - 2)));
-    if (open == 0 && close + 1 == text.size() && rest.size() == text.size()) return *value;
-    out.append(rest.substr(0, open)).append(TextOf(*value));
-    rest.remove_prefix(close + 1);
-  }
-  return Value(out.append(rest));
-}
 
 // ---- the parts of a task -----------------------------------------------------------------------
 
@@ -287,11 +265,13 @@ std::string PlaceOf(const Value& task) {
   return Format("task {}", name == nullptr ? "without a name" : TextOf(*name));
 }
 
-Status AddTasks(const Value& suite, const Value& spec, std::vector<TaskSpec>& tasks) {
+Status AddTasks(const Value& suite, const Value& spec, SuiteRoom& room,
+                std::vector<TaskSpec>& tasks) {
   const Result<Value::Array> rows = RowsOf(spec, suite);
   if (!rows) return rows.error().At(PlaceOf(spec));
   for (const Value& row : *rows) {
-    const Result<Value> one = Substitute(spec, row);
+    NEMO_RETURN_IF_ERROR(room.Take(SuiteRoom::kTaskBytes));
+    const Result<Value> one = Substitute(spec, row, room);
     if (!one) return one.error().At(PlaceOf(spec));
     Result<TaskSpec> task = ParseTask(*one);
     if (!task) return task.error().At(PlaceOf(*one));
@@ -302,25 +282,6 @@ Status AddTasks(const Value& suite, const Value& spec, std::vector<TaskSpec>& ta
 
 }  // namespace
 
-Result<Value> Substitute(const Value& tree, const Value& row) {
-  if (tree.is_string()) return SubstituteText(tree.as_string(), row);
-  if (tree.is_array()) {
-    Value::Array out;
-    for (const Value& value : tree.as_array()) {
-      NEMO_ASSIGN_OR_RETURN(Value one, Substitute(value, row));
-      out.push_back(std::move(one));
-    }
-    return Value(std::move(out));
-  }
-  if (!tree.is_object()) return tree;
-  Value::Object out;
-  for (const auto& [key, value] : tree.as_object()) {
-    NEMO_ASSIGN_OR_RETURN(Value one, Substitute(value, row));
-    out.emplace_back(key, std::move(one));
-  }
-  return Value(std::move(out));
-}
-
 Result<SuiteSpec> ParseSuite(std::string_view yaml) {
   NEMO_ASSIGN_OR_RETURN(const Value document, ParseYaml(yaml));
   SpecReader reader(document);
@@ -330,8 +291,9 @@ Result<SuiteSpec> ParseSuite(std::string_view yaml) {
   suite.groups = ReadEvery<GroupSpec>(reader, "groups", ParseGroup);
   NEMO_RETURN_IF_ERROR(reader.Done());
   if (tasks == nullptr) return InvalidArgument("a list `tasks` is needed");
+  SuiteRoom room;
   for (const Value& task : tasks->as_array()) {
-    NEMO_RETURN_IF_ERROR(AddTasks(document, task, suite.tasks));
+    NEMO_RETURN_IF_ERROR(AddTasks(document, task, room, suite.tasks));
   }
   return suite;
 }

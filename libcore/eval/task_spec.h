@@ -96,8 +96,4 @@ struct SuiteSpec {
 /// a bad value, with its place.
 Result<SuiteSpec> ParseSuite(std::string_view yaml);
 
-/// `text` with `${key}` replaced by row's values, in every text of the tree; a text that is nothing
-/// but `${key}` becomes the value itself. kInvalidArgument: no such key.
-Result<Value> Substitute(const Value& tree, const Value& row);
-
 }  // namespace nemo::eval

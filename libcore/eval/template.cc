@@ -44,6 +44,15 @@ Result<std::string> RemovePattern(std::string_view text, const std::string& patt
   return regex.Remove(text);
 }
 
+Result<std::string> Replace(std::string_view text, const std::string& from, const std::string& to) {
+  int64_t size = std::ssize(text);
+  for (size_t at = 0; !from.empty() && (at = text.find(from, at)) != text.npos; at += from.size()) {
+    size += std::ssize(to) - std::ssize(from);
+  }
+  NEMO_RETURN_IF_ERROR(CheckTextBytes(size));
+  return ReplaceEvery(text, from, to);
+}
+
 struct StepRow {
   std::string_view name;
   size_t num_arguments;
@@ -63,10 +72,7 @@ constexpr StepRow kSteps[] = {
     {"before", 1, [](std::string_view t, const Arguments& a) { return Before(t, a[0]); }},
     {"after", 1, [](std::string_view t, const Arguments& a) { return After(t, a[0]); }},
     {"drop", 1, [](std::string_view t, const Arguments& a) { return Drop(t, a[0]); }},
-    {"replace", 2,
-     [](std::string_view t, const Arguments& a) -> Result<std::string> {
-       return ReplaceEvery(t, a[0], a[1]);
-     }},
+    {"replace", 2, [](std::string_view t, const Arguments& a) { return Replace(t, a[0], a[1]); }},
     {"remove", 1, [](std::string_view t, const Arguments& a) { return RemovePattern(t, a[0]); }},
 };
 
@@ -203,6 +209,11 @@ std::string TextOf(const Value& value) {
   return ToJson(value);
 }
 
+Status CheckTextBytes(int64_t size_bytes) {
+  if (size_bytes <= kMaxTextBytes) return OkStatus();
+  return InvalidArgument(Format("a row becomes texts of more than {}", FormatBytes(kMaxTextBytes)));
+}
+
 std::vector<std::string> SplitPath(std::string_view dotted) {
   std::vector<std::string> path;
   for (size_t dot; (dot = dotted.find('.')) != dotted.npos; dotted.remove_prefix(dot + 1)) {
@@ -252,7 +263,8 @@ Result<std::string> Template::Render(const Value& scope) const {
   std::string out;
   for (const Part& part : parts_) {
     Result<std::string> text = RenderPart(part, scope);
-    if (!text) return text.error().At(Format("template '{}'", text_.substr(0, 80)));
+    const Status status = text ? CheckTextBytes(std::ssize(out) + std::ssize(*text)) : text.error();
+    if (!status.ok()) return status.At(Format("template '{}'", text_.substr(0, 80)));
     out += *text;
   }
   return out;

@@ -21,6 +21,11 @@ namespace nemo::eval {
 /// mappings as JSON.
 std::string TextOf(const Value& value);
 
+/// Most that templates make for one row: fields may hold one another several times over.
+inline constexpr int64_t kMaxTextBytes = int64_t{4} << 20;
+/// kInvalidArgument above that.
+Status CheckTextBytes(int64_t size_bytes);
+
 /// Immutable and thread-safe.
 class Template {
  public:
@@ -28,7 +33,8 @@ class Template {
   /// kInvalidArgument: not of the grammar above, an unknown step (with the nearest), a step with
   /// the wrong arguments.
   static Result<Template> Parse(std::string_view text);
-  /// kInvalidArgument: `scope` lacks a field (with those that it has), or a step fails on it.
+  /// kInvalidArgument: `scope` lacks a field (with those that it has), a step fails on it, or the
+  /// text is too large.
   Result<std::string> Render(const Value& scope) const;
   const std::string& text() const { return text_; }
   bool empty() const { return text_.empty(); }
