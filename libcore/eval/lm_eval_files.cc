@@ -39,9 +39,22 @@ Value GroupScores(const GroupReport& report) {
   return value;
 }
 
+/// How texts are generated, as the harness calls it.
+Value GenerationOf(const TaskSpec& task) {
+  Value value;
+  value.Set("until", Value::ArrayOf(task.until));
+  value.Set("max_gen_toks", task.max_tokens);
+  value.Set("do_sample", task.draws.temperature > 0);
+  if (task.draws.temperature > 0) {
+    value.Set("temperature", task.draws.temperature);
+    value.Set("top_p", task.draws.top_p);
+  }
+  return value;
+}
+
 Value ConfigOf(const TaskReport& report) {
   const TaskSpec& task = *report.task;
-  Value value, generation;
+  Value value;
   value.Set("task", task.name);
   value.Set("output_type", task.kind);
   value.Set("variant", task.variant);
@@ -52,13 +65,8 @@ Value ConfigOf(const TaskReport& report) {
   value.Set("target_delimiter", task.target_delimiter);
   value.Set("fewshot_delimiter", task.fewshot_delimiter);
   value.Set("num_fewshot", report.num_fewshot);
-  if (!task.until.empty()) {
-    generation.Set("until", Value::ArrayOf(task.until));
-    generation.Set("max_gen_toks", task.max_tokens);
-    generation.Set("do_sample", false);
-    value.Set("generation_kwargs", std::move(generation));
-  }
-  value.Set("repeats", 1);
+  if (!task.until.empty()) value.Set("generation_kwargs", GenerationOf(task));
+  value.Set("repeats", task.draws.num_samples);
   return value;
 }
 
@@ -80,6 +88,7 @@ Value ArgumentsOf(const TaskSpec& task, const Sample& sample) {
   Value all{Value::Object{}};
   for (size_t i = 0; i < sample.requests.size(); ++i) {
     const EvalRequest& request = sample.requests[i];
+    if (request.draw > 0) continue;  // the same question again
     Value arguments;
     if (request.kind == RequestKind::kRolling) {
       arguments.Set("arg_0", request.continuation);
@@ -88,11 +97,7 @@ Value ArgumentsOf(const TaskSpec& task, const Sample& sample) {
       if (request.kind == RequestKind::kScore) {
         arguments.Set("arg_1", request.continuation);
       } else {
-        Value options;
-        options.Set("until", Value::ArrayOf(task.until));
-        options.Set("max_gen_toks", task.max_tokens);
-        options.Set("do_sample", false);
-        arguments.Set("arg_1", std::move(options));
+        arguments.Set("arg_1", GenerationOf(task));
       }
     }
     all.Set(Format("gen_args_{}", i), std::move(arguments));
@@ -116,7 +121,11 @@ Value ResponsesOf(const SampleReport& report) {
         one = Value(response.logprob);
         break;
     }
-    all.emplace_back(Value::Array{std::move(one)});
+    if (report.sample.requests[i].draw > 0) {
+      all.back().as_array().push_back(std::move(one));
+    } else {
+      all.emplace_back(Value::Array{std::move(one)});
+    }
   }
   return Value(std::move(all));
 }

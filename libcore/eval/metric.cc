@@ -50,6 +50,8 @@ constexpr MetricRow kMetrics[] = {
     {"acc_norm", true, "the same, likelihoods divided by the choice's characters", Mean},
     {"exact_match", true, "share of answers that equal the right one", Mean},
     {"pass@1", true, "share of programs that pass their test", Mean},
+    {"pass@10", true, "chance that one of 10 programs passes it", Mean},
+    {"pass@100", true, "chance that one of 100 programs passes it", Mean},
     {"word_perplexity", false, "e to the loss per word", Perplexity},
     {"byte_perplexity", false, "e to the loss per byte", Perplexity},
     {"bits_per_byte", false, "loss per byte, in bits", BitsPerByte},

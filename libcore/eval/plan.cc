@@ -1,8 +1,11 @@
 #include "libcore/eval/plan.h"
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 
+#include "libcore/base/format.h"
+#include "libcore/base/hash.h"
 #include "libcore/eval/drafts.h"
 
 namespace nemo::eval {
@@ -32,12 +35,30 @@ void Join(EvalCall& call, const Draft& draft) {
   call.uses.back().token = draft.ids.back();
 }
 
-EvalCall GenerateCall(Draft draft, const TaskSpec& task) {
+/// Another one for each answer, whatever else is asked and in whatever order.
+uint64_t SeedOf(const PlannedTask& planned, const CallUse& use) {
+  const Sample& sample = planned.samples[use.sample];
+  const std::string text = Format("{} {} {} {}", planned.task->draws.seed, planned.task->name,
+                                  sample.doc_index, sample.requests[use.request].draw);
+  const std::string digits = HashHex(std::as_bytes(std::span(text)));
+  uint64_t seed = 0;
+  std::from_chars(digits.data(), digits.data() + 16, seed, 16);
+  return seed;
+}
+
+EvalCall GenerateCall(Draft draft, const PlannedTask& planned) {
+  const TaskSpec& task = *planned.task;
   EvalCall call;
   call.uses = {draft.use};
   call.request.prompt_ids = std::move(draft.ids);
   call.request.tokens_to_generate = task.max_tokens;
-  call.request.sampling.greedy = true;
+  SamplingParams& sampling = call.request.sampling;
+  sampling.greedy = task.draws.temperature == 0;
+  if (!sampling.greedy) {
+    sampling.temperature = task.draws.temperature;
+    sampling.top_p = task.draws.top_p;
+    sampling.seed = SeedOf(planned, draft.use);
+  }
   for (const std::string& stop : task.until) {
     if (!stop.empty()) call.request.stop_strings.push_back(stop);
   }
@@ -89,7 +110,7 @@ void EvalPlan::Append(std::vector<Draft> drafts) {
     first = i;
     // A copy: the next drafts are compared with this one.
     calls_.push_back(drafts[i].num_scored > 0 ? ScoreCall(drafts[i])
-                                              : GenerateCall(drafts[i], *tasks_[use.task].task));
+                                              : GenerateCall(drafts[i], tasks_[use.task]));
     const GenerateRequest& request = calls_.back().request;
     max_sequence_tokens_ =
         std::max(max_sequence_tokens_, std::ssize(request.prompt_ids) + request.tokens_to_generate);

@@ -26,6 +26,7 @@ struct EvalRequest {
   RequestKind kind = RequestKind::kScore;
   size_t context = 0;  ///< position in Sample::contexts
   std::string continuation;
+  int64_t draw = 0;  ///< kGenerate: which of several answers; from 1 on, another to the one before
 };
 
 struct EvalResponse {
@@ -60,8 +61,8 @@ struct Verdict {
   std::vector<MetricValue> metrics;
 };
 
-/// Runs a program; true: it passed. An error where programs may not or cannot be run.
-using ProgramRunner = std::function<Result<bool>(const std::string& program)>;
+/// Runs programs; how many passed. An error where programs may not or cannot be run.
+using ProgramRunner = std::function<Result<int64_t>(std::span<const std::string> programs)>;
 
 struct KindRow {
   std::string_view name;

@@ -48,6 +48,14 @@ struct MetricSpec {
   bool ignore_punctuation = false;
 };
 
+/// How many answers a question gets, and how they are drawn.
+struct DrawSpec {
+  int64_t num_samples = 1;
+  double temperature = 0;  ///< 0: the likeliest token each time
+  double top_p = 0.95;     ///< as in the HumanEval paper
+  int64_t seed = 1234;     ///< with task, row and number of the answer it gives each one's own
+};
+
 struct TaskSpec {
   std::string name;
   std::string alias;    ///< how tables call it; the name where the YAML says none
@@ -75,6 +83,7 @@ struct TaskSpec {
   int64_t max_tokens = 256;
   std::vector<Filter> filters;
   Template program;  ///< code: `completion` is a field of it
+  DrawSpec draws;    ///< code; not in the YAML
 
   std::vector<MetricSpec> metrics;
 };

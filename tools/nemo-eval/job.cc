@@ -11,6 +11,8 @@ namespace nemo {
 namespace {
 
 constexpr int64_t kMaxTokens = int64_t{1} << 24;
+constexpr int64_t kMaxSamples = 1000;
+constexpr double kMaxTemperature = 100;
 constexpr int64_t kMaxTaskFileBytes = int64_t{1} << 20;
 
 /// Adds the parts of a list with commas.
@@ -60,9 +62,33 @@ FlagGroup TaskFlags(EvalJob* job) {
            .value = "N",
            .help = "only the first N rows of each task; such scores are for trying things out",
            .set = SetInt(&job->limit, 1)},
+      }};
+}
+
+FlagGroup ProgramFlags(EvalJob* job) {
+  return {
+      "Programs (HumanEval, and other tasks of kind code)",
+      {
           {.name = "allow-code-execution",
-           .help = "run the programs that the model writes, in a sandbox (HumanEval)",
+           .help = "run the programs that the model writes, in a sandbox",
            .set = SetSwitch(&job->allow_code_execution)},
+          {.name = "num-samples",
+           .value = "N",
+           .help = "programs for each problem (default 1); 10 and more give pass@10, 100 pass@100",
+           .set = SetInt(&job->num_samples, 1, kMaxSamples)},
+          {.name = "temperature",
+           .value = "T",
+           .help = "draw them; 0 (default for one program) is the likeliest token each time "
+                   "(default for several: 0.8)",
+           .set = SetDouble(&job->temperature, 0, kMaxTemperature)},
+          {.name = "top-p",
+           .value = "P",
+           .help = "draw among the likeliest tokens that hold P of the probability (default 0.95)",
+           .set = SetDouble(&job->top_p, 0, 1)},
+          {.name = "seed",
+           .value = "N",
+           .help = "equal seeds give equal programs, on every layout (default 1234)",
+           .set = SetInt(&job->seed, 0)},
       }};
 }
 
@@ -150,7 +176,8 @@ Status CheckNames(const EvalJob& job, const eval::Catalog& catalog) {
 
 std::vector<FlagGroup> EvalFlags(EvalJob* job) {
   job->machine.max_batch_size = 32;
-  return {TaskFlags(job), ModelFlags(job), AnswerFlags(job), ReplicatedMachineFlags(&job->machine)};
+  return {TaskFlags(job), ProgramFlags(job), ModelFlags(job), AnswerFlags(job),
+          ReplicatedMachineFlags(&job->machine)};
 }
 
 Status CheckJob(const EvalJob& job) {
@@ -168,6 +195,10 @@ Status CheckJob(const EvalJob& job) {
     return InvalidArgument(
         "--resume and --force exclude one another: one goes on with what is there, the other "
         "begins anew");
+  }
+  if (job.num_samples > 1 && job.temperature == 0) {
+    return InvalidArgument(
+        "--num-samples and --temperature 0 exclude one another: all programs would be the same");
   }
   return OkStatus();
 }
@@ -191,6 +222,12 @@ Result<eval::Selection> SelectTasks(const EvalJob& job, const eval::Catalog& cat
                  "--allow-code-execution if that is meant",
                  choice.task->name));
     }
+  }
+  const bool has_programs = std::ranges::any_of(
+      selection.tasks, [](const auto& choice) { return choice.task->kind == "code"; });
+  if (!has_programs && (job.num_samples > 1 || job.temperature > 0)) {
+    return InvalidArgument(Format("--{} is about programs, and no task of --tasks has any",
+                                  job.num_samples > 1 ? "num-samples" : "temperature"));
   }
   return selection;
 }

@@ -13,6 +13,10 @@
 
 namespace nemo {
 
+/// With which several programs are drawn when nothing else is said: that of the HumanEval paper for
+/// pass@100.
+inline constexpr double kDrawTemperature = 0.8;
+
 struct EvalJob {
   std::string source;
   // Tasks.
@@ -27,7 +31,12 @@ struct EvalJob {
   int64_t max_length = 0;  ///< 0: the model's context
   int64_t max_gen_tokens = 0;
   bool add_bos = false;
+  // Programs.
   bool allow_code_execution = false;
+  int64_t num_samples = 1;
+  double temperature = -1;  ///< -1: 0 for one program, kDrawTemperature for several
+  double top_p = 0.95;
+  int64_t seed = 1234;
   // Answer.
   std::string output;
   bool resume = false;

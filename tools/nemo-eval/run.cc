@@ -1,22 +1,22 @@
 #include "tools/nemo-eval/run.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "libcore/base/format.h"
-#include "libcore/base/hash.h"
+#include "libcore/base/thread_pool.h"
 #include "libcore/eval/lm_eval_files.h"
 #include "libcore/eval/runner.h"
 #include "libcore/eval/sandbox/sandbox.h"
-#include "libcore/runtime/fingerprint.h"
 #include "tools/common/model_world.h"
 #include "tools/nemo-eval/answers.h"
 #include "tools/nemo-eval/builtin_tasks.h"
-#include "tools/nemo-eval/data_folder.h"
 #include "tools/nemo-eval/output.h"
+#include "tools/nemo-eval/work.h"
 
 namespace nemo {
 namespace {
@@ -25,55 +25,10 @@ using eval::EvalPlan;
 using eval::PlannedTask;
 using eval::Responses;
 
-Result<std::vector<PlannedTask>> LoadTasks(const EvalJob& job, const eval::Selection& selection) {
-  const eval::FileReader read = DataFolder(job.data);
-  std::vector<PlannedTask> tasks;
-  for (const eval::Selection::Choice& choice : selection.tasks) {
-    NEMO_ASSIGN_OR_RETURN(const eval::TaskOptions options, OptionsOf(job, choice));
-    const auto data = eval::TaskData::Load(*choice.task, read, options);
-    if (!data) return data.error().At(Format("task {}", choice.task->name));
-    NEMO_ASSIGN_OR_RETURN(std::vector<eval::Sample> samples, data->Samples());
-    tasks.push_back({choice.task, data->num_fewshot(), data->num_rows(), std::move(samples)});
-  }
-  return tasks;
-}
-
 /// The tool's answer when a catalog was asked for.
 void PrintList(const eval::Catalog& catalog, const Console& console) {
   if (console.json()) return console.PrintJson(ListValue(catalog));
   console.Print(ListText(catalog));
-}
-
-void AddText(Hasher& hasher, std::string_view text) {
-  const auto size = static_cast<int64_t>(text.size());
-  hasher.Update(std::as_bytes(std::span(&size, 1)));
-  hasher.Update(std::as_bytes(std::span(text)));
-}
-
-/// Runs that agree in this get the same answers: model, arithmetic, and every question.
-Result<std::string> KeyOf(const EvalJob& job, const ModelSession& session,
-                          std::span<const PlannedTask> tasks,
-                          const eval::EncodingOptions& encoding) {
-  NEMO_ASSIGN_OR_RETURN(const std::string model,
-                        Fingerprint(*session.checkpoint.source, session.checkpoint.config));
-  NEMO_ASSIGN_OR_RETURN(const std::string arithmetic, ArithmeticOf(session));
-  Hasher hasher;
-  AddText(hasher, model);
-  AddText(hasher, session.checkpoint.tokenizer_model);
-  AddText(hasher, Format("{} {} {} {}", arithmetic, encoding.max_length, encoding.add_bos,
-                         job.max_gen_tokens));
-  for (const PlannedTask& task : tasks) {
-    AddText(hasher, Format("{} {}", task.task->name, task.task->max_tokens));
-    for (const std::string& stop : task.task->until) AddText(hasher, stop);
-    for (const eval::Sample& sample : task.samples) {
-      AddText(hasher, std::to_string(sample.doc_index));
-      for (const std::string& context : sample.contexts) AddText(hasher, context);
-      for (const eval::EvalRequest& request : sample.requests) {
-        AddText(hasher, request.continuation);
-      }
-    }
-  }
-  return hasher.HexDigest();
 }
 
 /// One process' part of a run; rank 0's takes the answers.
@@ -191,9 +146,15 @@ class EvalRun {
                model.load_seconds, ToString(session.layout), model.BackendName()));
   }
 
-  Result<bool> RunProgram(const std::string& program) const {
-    NEMO_ASSIGN_OR_RETURN(const Verdict verdict, sandbox_->Run(program));
-    return verdict.passed;
+  Result<int64_t> RunPrograms(std::span<const std::string> programs) const {
+    std::atomic<int64_t> num_passed = 0;
+    NEMO_RETURN_IF_ERROR(
+        ParallelFor(console_.threads(), std::ssize(programs), [&](int64_t i) -> Status {
+          NEMO_ASSIGN_OR_RETURN(const Verdict verdict, sandbox_->Run(programs[i]));
+          num_passed += verdict.passed ? 1 : 0;
+          return OkStatus();
+        }));
+    return num_passed.load();
   }
 
   Status Report(const ModelSession& session) {
@@ -202,7 +163,7 @@ class EvalRun {
       NEMO_ASSIGN_OR_RETURN(
           eval::TaskReport task,
           eval::JudgeTask(std::move(tasks_[i]), answers_->Take(i),
-                          [this](const std::string& program) { return RunProgram(program); }));
+                          [this](std::span<const std::string> p) { return RunPrograms(p); }));
       report.tasks.push_back(std::move(task));
     }
     report.groups = eval::JudgeGroups(catalog_, selection_, report.tasks);
@@ -249,17 +210,6 @@ class EvalRun {
   std::optional<Answers> answers_;
 };
 
-/// The selection with --max-gen-tokens in its tasks.
-void CapTokens(const EvalJob& job, eval::Selection& selection,
-               std::vector<std::unique_ptr<eval::TaskSpec>>& capped) {
-  if (job.max_gen_tokens == 0) return;
-  for (eval::Selection::Choice& choice : selection.tasks) {
-    capped.push_back(std::make_unique<eval::TaskSpec>(*choice.task));
-    capped.back()->max_tokens = job.max_gen_tokens;
-    choice.task = capped.back().get();
-  }
-}
-
 }  // namespace
 
 Status RunJob(const EvalJob& job, const Console& console) {
@@ -270,8 +220,7 @@ Status RunJob(const EvalJob& job, const Console& console) {
     return OkStatus();
   }
   NEMO_ASSIGN_OR_RETURN(eval::Selection selection, SelectTasks(job, catalog));
-  std::vector<std::unique_ptr<eval::TaskSpec>> capped;
-  CapTokens(job, selection, capped);
+  const AdaptedTasks adapted = AdaptTasks(job, selection);
   EvalRun run(job, catalog, selection, console);
   return RunInWorld(
       job.source, job.machine, console,

@@ -16,3 +16,5 @@ sed -i 's|\.\./rows|rows|; s/{{text}}/{{verse}}/' own.yaml
 run nemo-eval data/shakespeare.nemo --task-file own.yaml --tasks text --data .
 gzip rows.jsonl && truncate -s -5 rows.jsonl.gz
 run nemo-eval data/shakespeare.nemo --task-file own.yaml --tasks text --data .
+run nemo-eval data/shakespeare.nemo --task-file own.yaml --tasks text --data . --num-samples 10
+run nemo-eval data/shakespeare.nemo --tasks humaneval --data . --num-samples 10 --temperature 0
