@@ -8,8 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "libcore/base/status.h"
@@ -158,6 +160,17 @@ struct OpTable {
   Status (*head_stats)(class Backend&, const HeadStatsArgs&);
 };
 
+/// A sum over a group of ranks that stays in the backend's memory.
+class GroupSum {
+ public:
+  virtual ~GroupSum() = default;
+  /// Element-wise sum in place, in the backend's order of calls; the same bits on every rank. In
+  /// the order of Communicator::AllReduceSum where the backend promises the contract's bits. A peer
+  /// that does not come is told by Synchronize.
+  virtual Status AllReduceSum(float* data, int64_t count) = 0;
+  virtual std::string Describe() const = 0;  ///< "NCCL": for reports
+};
+
 /// One per rank; not thread-safe.
 class Backend {
  public:
@@ -185,6 +198,17 @@ class Backend {
   /// All of `weight` [n, k] in one call. Errors of AllocateWeight and PackRows.
   Result<std::unique_ptr<PackedWeight>> Pack(std::span<const BF16> weight, int64_t n, int64_t k,
                                              int num_leaves);
+  /// True when Repeat replays: then it pays to pad batches to few sizes.
+  virtual bool replays() const { return false; }
+  /// Does `calls`, which call operations and nothing else of the backend, the same ones with the
+  /// same arguments whenever `key` is the same, while the memory that they name lives (what is in
+  /// it may differ). A backend may record the calls of a key and replay them without `calls`.
+  virtual Status Repeat(int64_t /*key*/, const std::function<Status()>& calls) { return calls(); }
+  /// Collective over `group`: prepares sums that need not pass through the host, for the life of
+  /// the backend. nullptr: it has none. kInvalidArgument: ranks were started differently.
+  virtual Result<GroupSum*> JoinGroup(class Communicator& /*group*/) {
+    return static_cast<GroupSum*>(nullptr);
+  }
   /// Waits for all calls so far; their errors appear here at the latest.
   virtual Status Synchronize() = 0;
 };

@@ -8,6 +8,7 @@
 
 #include "libcore/base/format.h"
 #include "libcore/runtime/math.h"
+#include "libcore/runtime/padded_batch.h"
 #include "libcore/runtime/rope.h"
 
 namespace nemo {
@@ -116,7 +117,8 @@ Result<std::unique_ptr<Engine>> Engine::Create(const ModelConfig& config,
                                      shape.head_dim,
                                      options.kv_pages,
                                      options.max_sequences,
-                                     options.max_sequence_tokens};
+                                     options.max_sequence_tokens,
+                                     backend.replays()};
   NEMO_ASSIGN_OR_RETURN(KvCache kv, KvCache::Create(kv_options, backend));
   std::unique_ptr<Engine> engine(new Engine(config, options, std::move(weights), backend, world,
                                             std::move(tp), std::move(kv)));
@@ -125,6 +127,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(const ModelConfig& config,
 }
 
 Status Engine::AllocateBuffers() {
+  NEMO_RETURN_IF_ERROR(bridge_.Join(*tp_));
   const RankShape& s = shape();
   const int64_t tokens = options_.max_step_tokens;
   arena_.Add(&token_ids_, tokens);
@@ -180,7 +183,16 @@ Status Engine::CheckBatch(const Batch& batch) const {
   return OkStatus();
 }
 
-Status Engine::UploadBatch(const Batch& batch) {
+int64_t Engine::ReplayedSize(const Batch& batch) const {
+  if (!backend_.replays() || !bridge_.SumsOnBackend(*tp_)) return 0;
+  for (const SequenceStep& s : batch.sequences) {
+    if (s.token_ids.size() != 1) return 0;
+  }
+  const int64_t size = PaddedBatch(std::ssize(batch.sequences));
+  return size <= options_.max_step_tokens ? size : 0;
+}
+
+Status Engine::UploadBatch(const Batch& batch, int64_t padded_size) {
   std::vector<int32_t> token_ids, positions, sequence_of;
   for (const SequenceStep& s : batch.sequences) {
     for (size_t i = 0; i < s.token_ids.size(); ++i) {
@@ -188,6 +200,11 @@ Status Engine::UploadBatch(const Batch& batch) {
       positions.push_back(static_cast<int32_t>(s.start + static_cast<int64_t>(i)));
       sequence_of.push_back(static_cast<int32_t>(s.slot));
     }
+  }
+  if (!token_ids.empty() && padded_size > std::ssize(token_ids)) {
+    token_ids.resize(padded_size, 0);
+    positions.resize(padded_size, 0);
+    sequence_of.resize(padded_size, static_cast<int32_t>(options_.max_sequences));
   }
   num_tokens_ = static_cast<int64_t>(token_ids.size());
   NEMO_RETURN_IF_ERROR(bridge_.Put(token_ids_, std::span<const int32_t>(token_ids)));
@@ -199,11 +216,14 @@ Status Engine::UploadBatch(const Batch& batch) {
 /// the same tp_rank of the stage before.
 Status Engine::EnterStage() {
   const RankShape& s = shape();
-  if (!s.first_stage()) {
-    pending_ = Pending::kNone;
-    const int64_t size_bytes = num_tokens_ * s.hidden_size * static_cast<int64_t>(sizeof(BF16));
-    return bridge_.Recv(world_, x_, size_bytes, world_.rank() - static_cast<int>(s.tp_size));
-  }
+  pending_ = Pending::kNone;
+  if (s.first_stage()) return OkStatus();
+  const int64_t size_bytes = num_tokens_ * s.hidden_size * static_cast<int64_t>(sizeof(BF16));
+  return bridge_.Recv(world_, x_, size_bytes, world_.rank() - static_cast<int>(s.tp_size));
+}
+
+Status Engine::Embed() {
+  const RankShape& s = shape();
   const EmbedArgs embed = {token_ids_,
                            num_tokens_,
                            DataOf(weights_.embedding.get()),
@@ -273,10 +293,18 @@ Status Engine::RunLayer(int64_t index) {
   return FeedForward(index);
 }
 
-Status Engine::LeaveStage() {
+Status Engine::RunStage() {
+  if (shape().first_stage()) NEMO_RETURN_IF_ERROR(Embed());
+  for (size_t i = 0; i < weights_.layers.size(); ++i) {
+    NEMO_RETURN_IF_ERROR(
+        RunLayer(static_cast<int64_t>(i)).At(Format("layer {}", shape().layers[i])));
+  }
   // What is sent on, and what the final norm reads, is the residual stream with the last update in
   // it.
-  if (pending_ != Pending::kNone) NEMO_RETURN_IF_ERROR(AddAndNorm(nullptr, nullptr));
+  return pending_ == Pending::kNone ? OkStatus() : AddAndNorm(nullptr, nullptr);
+}
+
+Status Engine::LeaveStage() {
   const RankShape& s = shape();
   if (s.last_stage()) return OkStatus();
   const int64_t size_bytes = num_tokens_ * s.hidden_size * static_cast<int64_t>(sizeof(BF16));
@@ -301,12 +329,15 @@ Result<std::vector<LogitRow>> Engine::Forward(const Batch& batch) {
   // Sums over ranks treat denormal numbers as the kernels do.
   const FlushDenormals flush;
   NEMO_RETURN_IF_ERROR(CheckBatch(batch));
-  NEMO_RETURN_IF_ERROR(UploadBatch(batch));
+  const int64_t replayed_size = ReplayedSize(batch);
+  NEMO_RETURN_IF_ERROR(UploadBatch(batch, replayed_size));
   if (num_tokens_ == 0) return std::vector<LogitRow>();
   NEMO_RETURN_IF_ERROR(EnterStage());
-  for (size_t i = 0; i < weights_.layers.size(); ++i) {
-    NEMO_RETURN_IF_ERROR(
-        RunLayer(static_cast<int64_t>(i)).At(Format("layer {}", shape().layers[i])));
+  if (replayed_size > 0) {
+    NEMO_RETURN_IF_ERROR(kv_.page_table().error());  // what it uploads is no part of the record
+    NEMO_RETURN_IF_ERROR(backend_.Repeat(replayed_size, [this] { return RunStage(); }));
+  } else {
+    NEMO_RETURN_IF_ERROR(RunStage());
   }
   NEMO_RETURN_IF_ERROR(LeaveStage());
   if (!shape().last_stage()) return std::vector<LogitRow>();

@@ -80,7 +80,13 @@ class Engine {
 
   Status AllocateBuffers();
   Status CheckBatch(const Batch& batch) const;
-  Status UploadBatch(const Batch& batch);
+  /// With `padded_size` > 0: padding up to that many tokens behind the batch's.
+  Status UploadBatch(const Batch& batch, int64_t padded_size);
+  /// How many tokens to pad a batch to so that its step can be replayed; 0: it cannot.
+  int64_t ReplayedSize(const Batch& batch) const;
+  Status Embed();
+  /// This stage, but for what it receives and sends.
+  Status RunStage();
   Status EnterStage();
   Status RunLayer(int64_t index);
   Status Attend(int64_t index);

@@ -12,8 +12,16 @@ Result<std::span<const std::byte>> HostBridge::View(const void* data, int64_t si
   return std::span<const std::byte>(staging_);
 }
 
+Status HostBridge::Join(Communicator& group) {
+  if (group.size() == 1) return OkStatus();
+  NEMO_ASSIGN_OR_RETURN(sum_, backend_.JoinGroup(group));
+  group_ = &group;
+  return OkStatus();
+}
+
 Status HostBridge::AllReduceSum(Communicator& group, float* data, int64_t count) {
   if (group.size() == 1) return OkStatus();
+  if (sum_ != nullptr && &group == group_) return sum_->AllReduceSum(data, count);
   if (backend_.host_memory()) {
     NEMO_RETURN_IF_ERROR(backend_.Synchronize());
     return group.AllReduceSum(std::span(data, static_cast<size_t>(count)));

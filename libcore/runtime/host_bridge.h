@@ -13,11 +13,19 @@
 
 namespace nemo {
 
-/// All methods wait for the backend's calls before they communicate. Not thread-safe.
+/// All methods wait for the backend's calls before they communicate through the host. Not
+/// thread-safe.
 class HostBridge {
  public:
   explicit HostBridge(Backend& backend) : backend_(backend) {}
 
+  /// Collective: from now on sums over `group`, which outlives this, need not pass through the host
+  /// where the backend has a shorter way.
+  Status Join(Communicator& group);
+  /// True when a sum over `group` is a call of the backend like any other.
+  bool SumsOnBackend(const Communicator& group) const {
+    return group.size() == 1 || (sum_ != nullptr && &group == group_);
+  }
   /// Sums `count` floats at `data` (backend memory) over the group, in place.
   Status AllReduceSum(Communicator& group, float* data, int64_t count);
   /// Communicator::Post of `size_bytes` at `data`.
@@ -33,6 +41,8 @@ class HostBridge {
 
  private:
   Backend& backend_;
+  const Communicator* group_ = nullptr;  // of sum_
+  GroupSum* sum_ = nullptr;
   std::vector<std::byte> staging_;
 };
 

@@ -21,7 +21,8 @@ int64_t KvCache::BytesPerPage(const KvCacheOptions& options) {
 Result<KvCache> KvCache::Create(const KvCacheOptions& options, Backend& backend) {
   KvCache cache(options, backend);
   for (int64_t layer = 0; layer < options.num_layers; ++layer) {
-    auto pool = backend.Allocate(options.num_pages * LayerPageBytes(options));
+    const int64_t num_pages = options.num_pages + (options.has_padding ? 1 : 0);
+    auto pool = backend.Allocate(num_pages * LayerPageBytes(options));
     if (!pool) {
       return pool.error().At(Format("KV cache of {} pages of {} tokens ({} in all)",
                                     options.num_pages, kPageTokens,
@@ -30,7 +31,7 @@ Result<KvCache> KvCache::Create(const KvCacheOptions& options, Backend& backend)
     cache.layers_.push_back(std::move(*pool));
   }
   const int64_t table_bytes =
-      options.max_sequences * cache.table_stride() * static_cast<int64_t>(sizeof(int32_t));
+      cache.num_rows() * cache.table_stride() * static_cast<int64_t>(sizeof(int32_t));
   NEMO_ASSIGN_OR_RETURN(cache.device_table_, backend.Allocate(table_bytes));
   cache.book_ = std::make_unique<PageBook>(
       PageBookOptions{options.num_pages, options.max_sequences, options.max_sequence_tokens});
@@ -43,7 +44,10 @@ BF16* KvCache::layer_pages(int64_t layer_index) {
 
 Result<const int32_t*> KvCache::page_table() {
   if (table_version_ != book_->version()) {
-    std::vector<int32_t> rows(options_.max_sequences * table_stride(), 0);
+    std::vector<int32_t> rows(num_rows() * table_stride(), 0);
+    if (options_.has_padding) {
+      rows[options_.max_sequences * table_stride()] = static_cast<int32_t>(options_.num_pages);
+    }
     for (int64_t slot = 0; slot < options_.max_sequences; ++slot) {
       std::ranges::copy(book_->pages_of(slot), rows.begin() + slot * table_stride());
     }

@@ -18,6 +18,8 @@ struct KvCacheOptions {
   int64_t num_pages = 0;            ///< of each layer's pool
   int64_t max_sequences = 0;        ///< slots
   int64_t max_sequence_tokens = 0;  ///< of one slot
+  bool has_padding = false;  ///< one more page, and a slot max_sequences of this page: for tokens
+                             ///< that nobody asks for
 };
 
 /// One pool of pages per layer, [page][kv_head][K|V][kPageTokens][head_dim] bf16, and one page
@@ -33,13 +35,16 @@ class KvCache {
   const PageBook& book() const { return *book_; }
 
   BF16* layer_pages(int64_t layer_index);  ///< backend memory
-  /// Backend memory, [max_sequences, table_stride()]; uploaded when the book changed.
+  /// Backend memory, [max_sequences (and one for padding), table_stride()]; uploaded when the book
+  /// changed.
   Result<const int32_t*> page_table();
   int64_t table_stride() const { return PagesFor(options_.max_sequence_tokens); }
 
  private:
   KvCache(const KvCacheOptions& options, Backend& backend)
       : options_(options), backend_(&backend) {}
+
+  int64_t num_rows() const { return options_.max_sequences + (options_.has_padding ? 1 : 0); }
 
   KvCacheOptions options_;
   Backend* backend_;
