@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/backend.h"
 #include "kernels/reference/backend.h"
+#include "libcore/base/check.h"
 #include "libcore/base/format.h"
 #ifdef NEMO_CUDA
 #include "kernels/cuda/backend.h"
@@ -23,13 +24,22 @@ constexpr BackendRow kRows[] = {
      },
      Always},
 #ifdef NEMO_CUDA
-    {"cuda", "NVIDIA GPU", CreateCudaBackend, CudaAvailable},
+    {"cuda", "NVIDIA GPU", CreateCudaBackend, CudaAvailable, ProbeCuda, CudaLibraryLinear,
+     CudaLibraryName},
 #endif
 };
 
 }  // namespace
 
 std::span<const BackendRow> Backends() { return kRows; }
+
+const BackendRow& RowOf(const Backend& backend) {
+  for (const BackendRow& row : kRows) {
+    if (row.name == backend.name()) return row;
+  }
+  NEMO_CHECK(false);
+  return kRows[0];
+}
 
 Result<std::unique_ptr<Backend>> CreateBackend(std::string_view name,
                                                const BackendOptions& options) {

@@ -96,7 +96,7 @@ __device__ void AddSplit(const Partial& split, int64_t head_dim, Partial& total)
 /// head_dim].
 __global__ void AttentionKernel(AttentionArgs args) {
   __shared__ Shared shared;
-  extern __shared__ float vectors[];
+  NEMO_DYNAMIC_SHARED(float, vectors);
   const int64_t token = blockIdx.x / args.num_q_heads;
   const int64_t head = blockIdx.x % args.num_q_heads;
   const int64_t kv_head = head / (args.num_q_heads / args.num_kv_heads);

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
+#include "kernels/device_rates.h"
 #include "kernels/options.h"
 #include "libcore/base/status.h"
 #include "libcore/runtime/backend.h"
@@ -16,6 +18,16 @@ namespace nemo {
 /// index. May be used from any thread, one at a time. kUnavailable: no device (with the driver's
 /// words), or one for which this build has no machine code. kInvalidArgument: a negative index.
 Result<std::unique_ptr<Backend>> CreateCudaBackend(const BackendOptions& options);
+
+/// What the device of `backend`, made by CreateCudaBackend, can do at best. Takes 2 GiB of its
+/// memory for about a second. kIo: it has not so much.
+Result<DeviceRates> ProbeCuda(Backend& backend);
+
+/// y by the vendor's library alone (cuBLASLt), of any number of rows, for comparison. kUnsupported:
+/// it has no such product, or is not here, or `backend` is deterministic.
+Status CudaLibraryLinear(Backend& backend, const LinearArgs& args);
+/// "cuBLASLt 13.0.2"; empty: it is not here.
+std::string CudaLibraryName(Backend& backend);
 
 /// True when the driver shows at least one device.
 bool CudaAvailable();

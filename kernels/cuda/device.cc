@@ -1,6 +1,8 @@
 #include "kernels/cuda/device.h"
 
 #include <algorithm>
+#include <cstring>
+#include <thread>
 #include <utility>
 
 #include "kernels/cuda/kernels.h"
@@ -43,11 +45,18 @@ Result<std::unique_ptr<Device>> Device::Open(int index) {
   cudaDeviceProp properties;
   NEMO_RETURN_IF_ERROR(
       CudaStatus(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties"));
-  std::unique_ptr<Device> device(new Device(index,
-                                            Format("CUDA device {} ({})", index, properties.name),
-                                            Format("sm_{}{}", properties.major, properties.minor)));
+  std::unique_ptr<Device> device(new Device(index, properties));
   NEMO_RETURN_IF_ERROR(device->Start().At(device->name_));
   return device;
+}
+
+Device::Device(int index, const cudaDeviceProp& properties)
+    : index_(index),
+      name_(Format("CUDA device {} ({})", index, properties.name)),
+      architecture_(Format("sm_{}{}", properties.major, properties.minor)),
+      num_multiprocessors_(properties.multiProcessorCount) {
+  static_assert(sizeof properties.uuid == std::tuple_size_v<decltype(uuid_)>);
+  std::memcpy(uuid_.data(), &properties.uuid, uuid_.size());
 }
 
 Device::~Device() {
@@ -94,15 +103,6 @@ Result<std::unique_ptr<DeviceBuffer>> Device::Allocate(int64_t size_bytes) {
   return buffer;
 }
 
-Status Device::Upload(void* device, std::span<const std::byte> host) {
-  if (host.empty()) return OkStatus();
-  NEMO_RETURN_IF_ERROR(Enter());
-  NEMO_RETURN_IF_ERROR(
-      CudaStatus(cudaMemcpyAsync(device, host.data(), host.size(), cudaMemcpyHostToDevice, stream_),
-                 "cudaMemcpyAsync to the device"));
-  return Synchronize();
-}
-
 Status Device::Download(std::span<std::byte> host, const void* device) {
   if (host.empty()) return OkStatus();
   NEMO_RETURN_IF_ERROR(Enter());
@@ -114,7 +114,28 @@ Status Device::Download(std::span<std::byte> host, const void* device) {
 
 Status Device::Synchronize() {
   NEMO_RETURN_IF_ERROR(Enter());
-  return CudaStatus(cudaStreamSynchronize(stream_), "cudaStreamSynchronize").At(name_);
+  // A kernel that waits for a peer which is gone would keep a plain wait for ever.
+  while (check_ != nullptr && cudaStreamQuery(stream_) == cudaErrorNotReady) {
+    NEMO_RETURN_IF_ERROR(check_().At(name_));
+    std::this_thread::yield();
+  }
+  NEMO_RETURN_IF_ERROR(
+      CudaStatus(cudaStreamSynchronize(stream_), "cudaStreamSynchronize").At(name_));
+  return check_ == nullptr ? OkStatus() : check_().At(name_);
+}
+
+Status Device::AllowAccessTo(const void* memory) {
+  NEMO_RETURN_IF_ERROR(Enter());
+  cudaPointerAttributes attributes;
+  NEMO_RETURN_IF_ERROR(
+      CudaStatus(cudaPointerGetAttributes(&attributes, memory), "cudaPointerGetAttributes"));
+  if (attributes.device == index_) return OkStatus();
+  const cudaError_t error = cudaDeviceEnablePeerAccess(attributes.device, 0);
+  if (error != cudaErrorPeerAccessAlreadyEnabled) {
+    return CudaStatus(error, "cudaDeviceEnablePeerAccess");
+  }
+  cudaGetLastError();
+  return OkStatus();
 }
 
 }  // namespace nemo::cuda

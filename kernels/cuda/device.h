@@ -1,6 +1,8 @@
 // One device as the backend uses it: errors as Status, memory, a stream.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -48,23 +50,31 @@ class Device {
   Status Enter() const;
   /// Zeroed. kIo: out of memory, with the size. kInvalidArgument: a negative size.
   Result<std::unique_ptr<DeviceBuffer>> Allocate(int64_t size_bytes);
-  /// Both wait for the copy, and so for all that the stream was given before.
-  Status Upload(void* device, std::span<const std::byte> host);
+  /// Waits for the copy, and so for all that the stream was given before.
   Status Download(std::span<std::byte> host, const void* device);
   Status Synchronize();
+  /// `check` is asked while Synchronize waits, and once at its end; its error ends the wait.
+  void SetCheck(std::function<Status()> check) { check_ = std::move(check); }
+  /// Lets this device's kernels use memory of another one of this process.
+  Status AllowAccessTo(const void* memory);
 
   cudaStream_t stream() const { return stream_; }
+  int num_multiprocessors() const { return num_multiprocessors_; }
+  const std::array<char, 16>& uuid() const { return uuid_; }
+  const std::string& name() const { return name_; }  ///< "CUDA device 0 (NVIDIA H100 80GB HBM3)"
   /// "sm_90": the architecture of the device, not of the code that was compiled for it.
   const std::string& architecture() const { return architecture_; }
 
  private:
-  Device(int index, std::string name, std::string architecture)
-      : index_(index), name_(std::move(name)), architecture_(std::move(architecture)) {}
+  Device(int index, const cudaDeviceProp& properties);
   Status Start();
   Status OutOfMemory(int64_t size_bytes) const;
 
   int index_;
   std::string name_, architecture_;
+  int num_multiprocessors_;
+  std::array<char, 16> uuid_ = {};
+  std::function<Status()> check_;
   cudaStream_t stream_ = nullptr;
 };
 

@@ -15,10 +15,10 @@ __device__ float FlushedFloat(BF16 value) {
 }
 
 __device__ BF16 Element(const EmbedParams& params, int64_t row, int64_t i) {
-  if (params.packed == nullptr) return params.args.table[row * params.args.hidden + i];
+  if (params.panels == nullptr) return params.rows[row * params.row_stride + i];
   const int64_t group = params.shape.Offset(row / kPanelColumns, 0, row % kPanelColumns) +
                         i / kGroupElements * (kPanelColumns * kGroupElements);
-  return params.packed[group + i % kGroupElements];
+  return params.panels[group + i % kGroupElements];
 }
 
 __global__ void EmbedKernel(EmbedParams params) {

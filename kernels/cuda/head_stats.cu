@@ -1,7 +1,9 @@
 // Maximum, its lowest id and the sum of exponentials of each vocabulary chunk. A block per row and
-// chunk; the sum's order is part of the contract, so one thread adds what all have computed.
+// chunk. The sum's order is part of the contract, so in the exact kernel one thread adds what all
+// have computed; in the fast one each adds its own.
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/reduce.cuh"
 #include "libcore/runtime/math.h"
 
 namespace nemo::cuda {
@@ -54,6 +56,14 @@ __device__ float SumExp(const float* logits, int64_t count, float base, float* s
   return sum;
 }
 
+/// The same sum by all threads, valid in all of them.
+__device__ float FastSumExp(const float* logits, int64_t count, float base, float* shared) {
+  float sum = 0.0f;
+  for (int64_t i = threadIdx.x; i < count; i += kThreads) sum += ExpF32(logits[i] - base);
+  return SumOfBlock<kThreads>(sum, shared);
+}
+
+template <bool kInOrder>
 __global__ void HeadStatsKernel(HeadStatsArgs args) {
   __shared__ Best bests[kThreads];
   __shared__ float terms[kThreads];
@@ -68,7 +78,9 @@ __global__ void HeadStatsKernel(HeadStatsArgs args) {
 
   const Best best = FindBest(logits, count, bests);
   // Logits of -inf throughout weigh nothing; -inf - (-inf) would be NaN.
-  const float sum = SumExp(logits, count, best.column == kNone ? 0.0f : best.max, terms);
+  const float base = best.column == kNone ? 0.0f : best.max;
+  const float sum =
+      kInOrder ? SumExp(logits, count, base, terms) : FastSumExp(logits, count, base, terms);
   if (threadIdx.x == 0) {
     const int32_t id = best.column == kNone ? -1 : static_cast<int32_t>(first_id + best.column);
     args.out[row * num_chunks + chunk] = ChunkStats{best.max, sum, id};
@@ -79,7 +91,12 @@ __global__ void HeadStatsKernel(HeadStatsArgs args) {
 
 cudaError_t LaunchHeadStats(const HeadStatsArgs& args, cudaStream_t stream) {
   const int64_t num_chunks = args.num_columns / args.chunk_columns;
-  return Launch(HeadStatsKernel, args, args.num_rows * num_chunks, kThreads, 0, stream);
+  return Launch(HeadStatsKernel<true>, args, args.num_rows * num_chunks, kThreads, 0, stream);
+}
+
+cudaError_t LaunchFastHeadStats(const HeadStatsArgs& args, cudaStream_t stream) {
+  const int64_t num_chunks = args.num_columns / args.chunk_columns;
+  return Launch(HeadStatsKernel<false>, args, args.num_rows * num_chunks, kThreads, 0, stream);
 }
 
 }  // namespace nemo::cuda

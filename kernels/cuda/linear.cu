@@ -1,6 +1,7 @@
 // y = x W^T in the canonical order. A warp owns 32 output columns, one leaf and up to eight tokens;
 // a thread owns one column and has one accumulator per token. The warps of a block are the leaves,
 // added at the end in the tree.
+#include "kernels/cuda/epilogue.cuh"
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/launch.cuh"
 
@@ -83,28 +84,11 @@ __device__ float AddTree(float* values, int count, int stride) {
   return values[0];
 }
 
-__device__ void Store(const LinearParams& p, float sum, int64_t index) {
-  switch (p.epilogue) {
-    case Epilogue::kFloat:
-      static_cast<float*>(p.y)[index] = sum;
-      return;
-    case Epilogue::kBf16:
-      static_cast<BF16*>(p.y)[index] = BF16FromFloat(sum);
-      return;
-    case Epilogue::kRelu2Bf16: {
-      const float v = RoundToBF16(sum);
-      const float u = v < 0.0f ? 0.0f : v;
-      static_cast<BF16*>(p.y)[index] = BF16FromFloat(u * u);
-      return;
-    }
-  }
-}
-
 /// Block: num_leaves warps. Grid: panels times tiles of kTokens tokens, tiles fastest, so that the
 /// blocks that read the same weights run near each other.
 template <int kTokens>
 __global__ void LinearKernel(LinearParams p) {
-  extern __shared__ float shared[];
+  NEMO_DYNAMIC_SHARED(float, shared);
   const int num_leaves = p.shape.num_leaves;
   const int leaf = threadIdx.x / kPanelColumns;
   const int lane = threadIdx.x % kPanelColumns;
@@ -125,7 +109,7 @@ __global__ void LinearKernel(LinearParams p) {
   if (column >= p.shape.n) return;
   for (int t = leaf; t < kTokens && token + t < p.m; t += num_leaves) {
     const float sum = AddTree(partial + t * kPanelColumns + lane, num_leaves, kStride);
-    Store(p, sum, (token + t) * p.shape.n + column);
+    StoreSum(p.epilogue, sum, p.y, (token + t) * p.shape.n + column);
   }
 }
 

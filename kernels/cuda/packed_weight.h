@@ -1,9 +1,8 @@
-// How a weight matrix lies in device memory: the thread of an output column reads 16 bytes at a
-// time, and the 32 threads of a warp read 512 neighbouring bytes.
+// How a weight matrix lies in device memory for the canonical sums: the thread of an output column
+// reads 16 bytes at a time, and the 32 threads of a warp read 512 neighbouring bytes.
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "libcore/base/host_device.h"
 #include "libcore/tensor/dtype.h"
@@ -14,7 +13,8 @@ inline constexpr int kPanelColumns = 32;  ///< output columns of a panel: the th
 inline constexpr int kGroupElements = 8;  ///< inputs that a thread reads at once
 
 /// [panels, num_leaves, leaf_groups, kPanelColumns, kGroupElements] bf16. Columns past n and inputs
-/// past a leaf's end are zero; the kernel reads them and takes no part of them into a sum.
+/// past a leaf's end are zero; the kernel reads them and takes no part of them into a sum. pack.cu
+/// arranges it.
 struct PackedShape {
   int64_t n, k;
   int num_leaves;
@@ -34,9 +34,5 @@ struct PackedShape {
            (leaf * leaf_groups() * kPanelColumns + column) * kGroupElements;
   }
 };
-
-/// Arranges panel `panel` of the row-major [n, k] `weight` in `out` of panel_elements().
-void PackPanel(std::span<const BF16> weight, const PackedShape& shape, int64_t panel,
-               std::span<BF16> out);
 
 }  // namespace nemo::cuda

@@ -50,10 +50,6 @@ class BackendSuite : public ::testing::TestWithParam<BackendCase> {
   std::mt19937 random_{20240607};
 };
 
-inline LinearInput RandomLinear(std::mt19937& random, int64_t n, int64_t k, int64_t m, int leaves) {
-  return {n, k, m, leaves, RandomBF16(random, n * k), RandomBF16(random, m * k)};
-}
-
 TEST_P(BackendSuite, HasEveryOperation) {
   const OpTable& ops = backend_->ops();
   EXPECT_NE(ops.linear, nullptr);
@@ -225,50 +221,6 @@ TEST_P(BackendSuite, NormOfAlmostConstantRowsHasTheBitsOfTheReference) {
   ExpectLikeReference(RunNorm(*reference_, in), RunNorm(*backend_, in), "tiny variance");
 }
 
-/// A batch with `runs` of (context length, tokens of it that are in the batch, at its end). Slots
-/// of the pages behind a sequence's end hold NaN, which no result may show.
-struct SequencePart {
-  int64_t context, tokens;
-};
-inline PagedInput RandomPaged(std::mt19937& random, const std::vector<SequencePart>& runs,
-                              int64_t q_heads, int64_t kv_heads, int64_t head_dim) {
-  PagedInput in{q_heads, kv_heads, head_dim, head_dim / 2 / 2 * 2};
-  int64_t longest = 0, num_pages = 0;
-  for (const SequencePart& run : runs) {
-    longest = std::max(longest, run.context);
-    num_pages += (run.context + kPageTokens - 1) / kPageTokens;
-  }
-  in.page_table_stride = (longest + kPageTokens - 1) / kPageTokens;
-  in.page_table.assign(runs.size() * in.page_table_stride, -1);
-  const int64_t page_size = kv_heads * 2 * kPageTokens * head_dim;
-  in.pages = RandomBF16(random, num_pages * page_size);
-  int32_t next_page = static_cast<int32_t>(num_pages);  // pages are not in order
-  for (size_t sequence = 0; sequence < runs.size(); ++sequence) {
-    const SequencePart& run = runs[sequence];
-    for (int64_t begin = 0; begin < run.context; begin += kPageTokens) {
-      in.page_table[sequence * in.page_table_stride + begin / kPageTokens] = --next_page;
-      for (int64_t slot = run.context - begin; slot < kPageTokens; ++slot) {
-        for (int64_t part = 0; part < 2 * kv_heads; ++part) {
-          BF16* at =
-              in.pages.data() + next_page * page_size + (part * kPageTokens + slot) * head_dim;
-          std::fill(at, at + head_dim, BF16{0x7fc0});
-        }
-      }
-    }
-    for (int64_t position = run.context - run.tokens; position < run.context; ++position) {
-      in.positions.push_back(static_cast<int32_t>(position));
-      in.sequence_of.push_back(static_cast<int32_t>(sequence));
-    }
-  }
-  in.qkv = RandomBF16(random, in.num_tokens() * (q_heads + 2 * kv_heads) * head_dim);
-  in.cos = RandomBF16(random, longest * in.rotary_dim / 2);
-  in.sin = RandomBF16(random, longest * in.rotary_dim / 2);
-  return in;
-}
-
-struct Heads {
-  int64_t q, kv, dim;
-};
 inline constexpr Heads kHeads[] = {{1, 1, 8},  {4, 2, 24}, {3, 3, 32},   {12, 1, 16},
                                    {2, 1, 66}, {2, 2, 7},  {12, 1, 192}, {14, 2, 128}};
 

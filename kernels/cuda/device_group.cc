@@ -1,0 +1,188 @@
+#include "kernels/cuda/device_group.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <unistd.h>
+
+#include "libcore/base/format.h"
+
+namespace nemo::cuda {
+namespace {
+
+/// The same in all containers of a running system, different after each start.
+uint64_t MachineHash() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return std::hash<std::string>()(id);
+}
+
+/// Every rank's part in the group: plain bytes.
+template <typename T>
+Result<std::vector<T>> GatherFrom(Communicator& group, const T& mine) {
+  std::vector<T> all(static_cast<size_t>(group.size()));
+  NEMO_RETURN_IF_ERROR(
+      group.AllGather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all))));
+  return all;
+}
+
+/// Whether all ranks could do what this one could or could not.
+Result<bool> AllCould(Communicator& group, const Status& mine) {
+  NEMO_ASSIGN_OR_RETURN(const std::vector<uint8_t> all,
+                        GatherFrom(group, static_cast<uint8_t>(mine.ok() ? 1 : 0)));
+  return std::all_of(all.begin(), all.end(), [](uint8_t ok) { return ok != 0; });
+}
+
+/// Rank 0 names the group; an empty answer is that it has no NCCL.
+struct NcclName {
+  uint8_t is_there = 0;
+  NcclId id = {};
+};
+
+Result<std::unique_ptr<NcclGroup>> JoinByName(Communicator& group, int64_t deadline_ms) {
+  NcclName name;
+  if (group.rank() == 0) {
+    const auto id = NewNcclId();
+    if (id) name = {1, *id};
+  }
+  NEMO_RETURN_IF_ERROR(group.Broadcast(std::as_writable_bytes(std::span(&name, 1)), 0));
+  if (name.is_there == 0) return std::unique_ptr<NcclGroup>();
+  auto joined = JoinNccl(name.id, group.rank(), group.size(), deadline_ms);
+  NEMO_ASSIGN_OR_RETURN(const bool all, AllCould(group, joined.error()));
+  if (!all) return std::unique_ptr<NcclGroup>();
+  return joined;
+}
+
+}  // namespace
+
+DeviceGroup::~DeviceGroup() {
+  if (!device_.Enter().ok()) return;
+  Leave();
+  device_.SetCheck(nullptr);
+  for (void* segment : opened_) cudaIpcCloseMemHandle(segment);
+  cudaFreeHost(missing_);
+}
+
+/// Others may still read this rank's segment. When all have come to one more sum, of nothing, they
+/// have ended all before it, and this one has seen all that they write.
+void DeviceGroup::Leave() {
+  if (!has_one_shot_ || !Check().ok()) return;
+  constexpr uint64_t kPatienceNs = 2'000'000'000;  // a peer that failed does not come
+  OneShotParams params = params_;
+  params.count = 0;
+  params.deadline_ns = std::min(params.deadline_ns, kPatienceNs);
+  if (LaunchOneShotSum(params, device_.stream()) == cudaSuccess) {
+    cudaStreamSynchronize(device_.stream());
+  }
+}
+
+Status DeviceGroup::AllocateSegment(RankFacts& facts) {
+  NEMO_ASSIGN_OR_RETURN(segment_, device_.Allocate(int64_t{sizeof(SumSegment)}));
+  void* missing = nullptr;
+  NEMO_RETURN_IF_ERROR(
+      CudaStatus(cudaHostAlloc(&missing, sizeof(uint32_t), cudaHostAllocMapped), "cudaHostAlloc"));
+  missing_ = static_cast<uint32_t*>(missing);
+  *missing_ = 0;
+  cudaIpcMemHandle_t handle;
+  static_assert(sizeof handle == sizeof facts.handle);
+  NEMO_RETURN_IF_ERROR(
+      CudaStatus(cudaIpcGetMemHandle(&handle, segment_->data()), "cudaIpcGetMemHandle"));
+  std::memcpy(facts.handle.data(), &handle, sizeof handle);
+  facts.segment = reinterpret_cast<uint64_t>(segment_->data());
+  // The zeros are there before any peer looks.
+  return device_.Synchronize();
+}
+
+Status DeviceGroup::MapSegment(const RankFacts& facts, SumSegment** segment) {
+  void* mapped = nullptr;
+  if (facts.process == getpid()) {
+    mapped = reinterpret_cast<void*>(facts.segment);
+    NEMO_RETURN_IF_ERROR(device_.AllowAccessTo(mapped));
+  } else {
+    cudaIpcMemHandle_t handle;
+    std::memcpy(&handle, facts.handle.data(), sizeof handle);
+    NEMO_RETURN_IF_ERROR(
+        CudaStatus(cudaIpcOpenMemHandle(&mapped, handle, cudaIpcMemLazyEnablePeerAccess),
+                   "cudaIpcOpenMemHandle"));
+    opened_.push_back(mapped);
+  }
+  *segment = static_cast<SumSegment*>(mapped);
+  return OkStatus();
+}
+
+Status DeviceGroup::MapSegments(const std::vector<RankFacts>& ranks) {
+  for (int rank = 0; rank < size_; ++rank) {
+    NEMO_RETURN_IF_ERROR(MapSegment(ranks[rank], &params_.segments[rank]));
+  }
+  params_.rank = rank_;
+  params_.size = size_;
+  params_.deadline_ns = static_cast<uint64_t>(deadline_ms_) * 1'000'000;
+  params_.missing = missing_;
+  return OkStatus();
+}
+
+Result<std::unique_ptr<DeviceGroup>> DeviceGroup::Join(Device& device, Communicator& group,
+                                                       bool deterministic, int64_t deadline_ms) {
+  NEMO_RETURN_IF_ERROR(device.Enter());
+  std::unique_ptr<DeviceGroup> joined(
+      new DeviceGroup(device, group.rank(), group.size(), deadline_ms));
+  RankFacts facts;
+  facts.machine = MachineHash();
+  facts.process = getpid();
+  facts.device = device.uuid();
+  facts.deterministic = deterministic ? 1 : 0;
+  // A rank that gets no segment says so and goes on: the others must not wait for it.
+  if (!joined->AllocateSegment(facts).ok()) facts.segment = 0;
+  NEMO_ASSIGN_OR_RETURN(const std::vector<RankFacts> ranks, GatherFrom(group, facts));
+  NEMO_ASSIGN_OR_RETURN(const GroupPlan plan, PlanGroup(ranks));
+  if (plan.one_shot) {
+    NEMO_ASSIGN_OR_RETURN(joined->has_one_shot_, AllCould(group, joined->MapSegments(ranks)));
+  }
+  if (plan.nccl) {
+    NEMO_ASSIGN_OR_RETURN(joined->nccl_, JoinByName(group, deadline_ms));
+  }
+  if (!joined->has_one_shot_ && joined->nccl_ == nullptr) return std::unique_ptr<DeviceGroup>();
+  return joined;
+}
+
+std::string DeviceGroup::Describe() const {
+  if (!has_one_shot_) return "NCCL";
+  return nccl_ == nullptr ? "peer memory" : "peer memory, NCCL above 2 MiB";
+}
+
+Status DeviceGroup::OneShot(float* data, int64_t count) {
+  for (int64_t begin = 0; begin < count; begin += kSumFloats) {
+    OneShotParams params = params_;
+    params.data = data + begin;
+    params.count = std::min(kSumFloats, count - begin);
+    NEMO_RETURN_IF_ERROR(
+        CudaStatus(LaunchOneShotSum(params, device_.stream()), "launch of the sum over ranks"));
+  }
+  return OkStatus();
+}
+
+Status DeviceGroup::AllReduceSum(float* data, int64_t count) {
+  NEMO_RETURN_IF_ERROR(device_.Enter());
+  if (has_one_shot_ && (nccl_ == nullptr || count <= kSumFloats)) return OneShot(data, count);
+  return nccl_->AllReduceSum(data, count, device_.stream());
+}
+
+Status DeviceGroup::Check() {
+  const Status state = State();
+  if (!state.ok() && nccl_ != nullptr) nccl_->Abort();  // or its kernels would never end
+  return state;
+}
+
+Status DeviceGroup::State() const {
+  const uint32_t missing = missing_ == nullptr ? 0 : *static_cast<volatile uint32_t*>(missing_);
+  if (missing != 0) {
+    return Unavailable(Format("sum over ranks on the device: rank {} waited {} ms for rank {}",
+                              rank_, deadline_ms_, missing - 1));
+  }
+  return nccl_ == nullptr ? OkStatus() : nccl_->Check();
+}
+
+}  // namespace nemo::cuda

@@ -1,0 +1,56 @@
+// Sums over the ranks of a group that stay on their devices: the one-shot kernel for small messages
+// and wherever the order of the sum is promised, NCCL for large ones.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/device.h"
+#include "kernels/cuda/group_plan.h"
+#include "kernels/cuda/nccl_group.h"
+#include "kernels/cuda/one_shot.h"
+#include "libcore/base/status.h"
+#include "libcore/runtime/backend.h"
+#include "libcore/runtime/communicator.h"
+
+namespace nemo::cuda {
+
+/// Not thread-safe. `device` outlives it.
+class DeviceGroup final : public GroupSum {
+ public:
+  /// Collective over `group`. nullptr: the ranks can only sum through the host. kInvalidArgument:
+  /// ranks were started differently.
+  static Result<std::unique_ptr<DeviceGroup>> Join(Device& device, Communicator& group,
+                                                   bool deterministic, int64_t deadline_ms);
+  ~DeviceGroup() override;
+
+  Status AllReduceSum(float* data, int64_t count) override;
+  std::string Describe() const override;
+  /// kUnavailable, with the rank that was waited for: a sum did not end in time. Then what waits
+  /// for peers is ended.
+  Status Check();
+
+ private:
+  DeviceGroup(Device& device, int rank, int size, int64_t deadline_ms)
+      : device_(device), rank_(rank), size_(size), deadline_ms_(deadline_ms) {}
+  Status AllocateSegment(RankFacts& facts);
+  Status MapSegments(const std::vector<RankFacts>& ranks);
+  Status MapSegment(const RankFacts& facts, SumSegment** segment);
+  Status State() const;
+  void Leave();
+  Status OneShot(float* data, int64_t count);
+
+  Device& device_;
+  const int rank_, size_;
+  const int64_t deadline_ms_;
+  std::unique_ptr<DeviceBuffer> segment_;
+  std::vector<void*> opened_;  // segments of other processes
+  OneShotParams params_ = {};
+  bool has_one_shot_ = false;
+  uint32_t* missing_ = nullptr;  // pinned
+  std::unique_ptr<NcclGroup> nccl_;
+};
+
+}  // namespace nemo::cuda

@@ -1,0 +1,284 @@
+#include "tests/kernels/cuda/emulator/runtime.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <sched.h>
+#include <vector>
+
+namespace nemo::simt {
+
+struct Graph {
+  std::vector<std::function<void()>> work;
+};
+struct Stream {
+  Graph* capture = nullptr;
+};
+struct Event {
+  double ms = 0;
+};
+
+namespace {
+
+struct Fault {
+  cudaError_t error;
+  int skip;
+};
+
+struct Driver {
+  std::mutex mutex;
+  int num_devices = 1;
+  std::map<std::string, Fault> faults;
+  std::map<std::string, int64_t> num_calls;
+  std::map<void*, size_t> allocations;
+};
+
+Driver& TheDriver() {
+  static auto* driver = new Driver;
+  return *driver;
+}
+
+std::atomic<double> device_ms{0};
+constexpr size_t kTotalBytes = size_t{8} << 30;
+constexpr size_t kAlignment = 256;
+
+cudaError_t Allocate(const char* function, void** data, size_t size) {
+  if (const cudaError_t error = Called(function)) return error;
+  if (size > kTotalBytes) return cudaErrorMemoryAllocation;
+  *data = std::aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment);
+  std::memset(*data, 0xff, size);
+  const std::lock_guard lock(TheDriver().mutex);
+  TheDriver().allocations[*data] = size;
+  return cudaSuccess;
+}
+
+cudaError_t Release(void* data) {
+  if (data == nullptr) return cudaSuccess;
+  const std::lock_guard lock(TheDriver().mutex);
+  if (TheDriver().allocations.erase(data) == 0) return cudaErrorInvalidValue;
+  std::free(data);
+  return cudaSuccess;
+}
+
+}  // namespace
+
+void SetDevices(int count) {
+  const std::lock_guard lock(TheDriver().mutex);
+  TheDriver().num_devices = count;
+}
+
+void FailCall(const std::string& function, cudaError_t error, int skip) {
+  const std::lock_guard lock(TheDriver().mutex);
+  TheDriver().faults[function] = {error, skip};
+}
+
+int64_t NumCalls(const std::string& function) {
+  const std::lock_guard lock(TheDriver().mutex);
+  return TheDriver().num_calls[function];
+}
+
+int64_t AllocatedBytes() {
+  const std::lock_guard lock(TheDriver().mutex);
+  int64_t sum = 0;
+  for (const auto& [data, size] : TheDriver().allocations) sum += static_cast<int64_t>(size);
+  return sum;
+}
+
+void AddTime(double milliseconds) { device_ms = device_ms + milliseconds; }
+
+cudaError_t Called(const char* function) {
+  const std::lock_guard lock(TheDriver().mutex);
+  Driver& driver = TheDriver();
+  ++driver.num_calls[function];
+  const auto fault = driver.faults.find(function);
+  if (fault == driver.faults.end() || fault->second.skip-- > 0) return cudaSuccess;
+  const cudaError_t error = fault->second.error;
+  driver.faults.erase(fault);
+  return error;
+}
+
+cudaError_t Enqueue(cudaStream_t stream, std::function<void()> work) {
+  if (stream != nullptr && stream->capture != nullptr) {
+    stream->capture->work.push_back(std::move(work));
+  } else {
+    work();
+  }
+  return cudaSuccess;
+}
+
+}  // namespace nemo::simt
+
+namespace nemo::simt {
+
+void StoreRelease(uint32_t* word, uint32_t value) {
+  std::atomic_ref(*word).store(value, std::memory_order_release);
+}
+uint32_t LoadAcquire(const uint32_t* word) {
+  return std::atomic_ref(*const_cast<uint32_t*>(word)).load(std::memory_order_acquire);
+}
+uint64_t NowNs() {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                   std::chrono::steady_clock::now().time_since_epoch())
+                                   .count());
+}
+void Pause() { sched_yield(); }
+
+}  // namespace nemo::simt
+
+using nemo::simt::Called;
+using nemo::simt::Enqueue;
+using nemo::simt::TheDriver;
+
+const char* cudaGetErrorName(cudaError_t error) {
+  switch (error) {
+    case cudaErrorMemoryAllocation:
+      return "cudaErrorMemoryAllocation";
+    case cudaErrorNoDevice:
+      return "cudaErrorNoDevice";
+    case cudaErrorInsufficientDriver:
+      return "cudaErrorInsufficientDriver";
+    case cudaErrorNoKernelImageForDevice:
+      return "cudaErrorNoKernelImageForDevice";
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorInvalidConfiguration:
+      return "cudaErrorInvalidConfiguration";
+    default:
+      return "cudaErrorUnknown";
+  }
+}
+const char* cudaGetErrorString(cudaError_t error) { return cudaGetErrorName(error); }
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  if (const cudaError_t error = Called("cudaGetDeviceCount")) return error;
+  const std::lock_guard lock(TheDriver().mutex);
+  *count = TheDriver().num_devices;
+  return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {"emulated", 9, 0, 4, 1 << 20, nemo::simt::kTotalBytes, 227 << 10, {}};
+  return Called("cudaGetDeviceProperties");
+}
+
+cudaError_t cudaSetDevice(int) { return Called("cudaSetDevice"); }
+
+cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
+  *free_bytes = *total_bytes = nemo::simt::kTotalBytes;
+  return Called("cudaMemGetInfo");
+}
+
+cudaError_t cudaMalloc(void** data, size_t size) {
+  return nemo::simt::Allocate("cudaMalloc", data, size);
+}
+cudaError_t cudaFree(void* data) { return nemo::simt::Release(data); }
+cudaError_t cudaHostAlloc(void** data, size_t size, unsigned) {
+  return nemo::simt::Allocate("cudaHostAlloc", data, size);
+}
+cudaError_t cudaFreeHost(void* data) { return nemo::simt::Release(data); }
+
+cudaError_t cudaMemsetAsync(void* data, int value, size_t size, cudaStream_t stream) {
+  if (const cudaError_t error = Called("cudaMemsetAsync")) return error;
+  return Enqueue(stream, [=] { std::memset(data, value, size); });
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind,
+                            cudaStream_t stream) {
+  if (const cudaError_t error = Called("cudaMemcpyAsync")) return error;
+  return Enqueue(stream, [=] { std::memcpy(to, from, size); });
+}
+
+cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch,
+                              size_t width, size_t height, cudaMemcpyKind, cudaStream_t stream) {
+  if (const cudaError_t error = Called("cudaMemcpy2DAsync")) return error;
+  return Enqueue(stream, [=] {
+    for (size_t row = 0; row < height; ++row) {
+      std::memcpy(static_cast<std::byte*>(to) + row * to_pitch,
+                  static_cast<const std::byte*>(from) + row * from_pitch, width);
+    }
+  });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  if (const cudaError_t error = Called("cudaStreamCreateWithFlags")) return error;
+  *stream = new nemo::simt::Stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream->capture != nullptr) return cudaErrorStreamCaptureUnsupported;
+  return Called("cudaStreamSynchronize");
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t) { return Called("cudaStreamQuery"); }
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void*) {
+  attributes->device = 0;
+  return Called("cudaPointerGetAttributes");
+}
+cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) {
+  return Called("cudaDeviceEnablePeerAccess");
+}
+cudaError_t cudaIpcGetMemHandle(cudaIpcMemHandle_t*, void*) {
+  return Called("cudaIpcGetMemHandle");
+}
+cudaError_t cudaIpcOpenMemHandle(void**, cudaIpcMemHandle_t, unsigned) {
+  return cudaErrorNotSupported;  // ranks are threads here
+}
+cudaError_t cudaIpcCloseMemHandle(void*) { return Called("cudaIpcCloseMemHandle"); }
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  if (const cudaError_t error = Called("cudaEventCreateWithFlags")) return error;
+  *event = new nemo::simt::Event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  event->ms = nemo::simt::device_ms;
+  return Called("cudaEventRecord");
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return Called("cudaEventSynchronize"); }
+cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
+  *ms = static_cast<float>(end->ms - begin->ms);
+  return Called("cudaEventElapsedTime");
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (const cudaError_t error = Called("cudaStreamBeginCapture")) return error;
+  stream->capture = new nemo::simt::Graph;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = stream->capture;
+  stream->capture = nullptr;
+  return Called("cudaStreamEndCapture");
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  if (const cudaError_t error = Called("cudaGraphInstantiate")) return error;
+  *exec = new nemo::simt::Graph(*graph);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  delete exec;
+  return Called("cudaGraphExecDestroy");
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  if (const cudaError_t error = Called("cudaGraphLaunch")) return error;
+  for (const auto& work : exec->work) Enqueue(stream, work);
+  return cudaSuccess;
+}
