@@ -117,10 +117,14 @@ Status CudaBackend::Repeat(int64_t key, const std::function<Status()>& calls) {
 Result<float*> CudaBackend::Scratch(int64_t num_floats) {
   const int64_t size_bytes = num_floats * static_cast<int64_t>(sizeof(float));
   if (scratch_ == nullptr || scratch_->size_bytes() < size_bytes) {
-    // Recorded steps point to the old memory. Freeing it waits for what still uses it.
+    // Recorded steps point to the old memory. It stays: freeing it would wait for everything on the
+    // device, and another rank's kernel there may wait for this rank. It doubles, so what stays is
+    // less than what is used.
     graphs_.Clear();
-    scratch_.reset();
-    NEMO_ASSIGN_OR_RETURN(scratch_, device_->Allocate(size_bytes));
+    if (scratch_ != nullptr) retired_scratch_.push_back(std::move(scratch_));
+    const int64_t doubled =
+        retired_scratch_.empty() ? 0 : 2 * retired_scratch_.back()->size_bytes();
+    NEMO_ASSIGN_OR_RETURN(scratch_, device_->Allocate(std::max(size_bytes, doubled)));
   }
   return static_cast<float*>(scratch_->data());
 }

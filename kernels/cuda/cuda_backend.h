@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/device_group.h"
@@ -90,6 +91,7 @@ class CudaBackend final : public Backend {
   const std::string variant_;
   Staging staging_;
   std::unique_ptr<DeviceBuffer> scratch_;
+  std::vector<std::unique_ptr<DeviceBuffer>> retired_scratch_;
   bool has_looked_for_gemm_ = false;
   std::unique_ptr<GemmChooser> gemm_;
   GraphCache graphs_;

@@ -75,6 +75,10 @@ FlagGroup MachineFlags(MachineOptions* options) {
                            "avx2, scalar, which give the same bits, or amx, which does not",
                    .choices = isas,
                    .set = SetChoice(&options->isa, isas)});
+  flags.push_back({.name = "deterministic",
+                   .help = "on an accelerator: sums in the order of the other backends, for every "
+                           "batch and layout; slower (host backends have it anyway)",
+                   .set = SetSwitch(&options->deterministic)});
   flags.push_back({.name = "dtype-profile",
                    .value = "NAME",
                    .help = "round where megatron (default) does, or where hf (transformers) does",

@@ -19,6 +19,7 @@ struct MachineOptions {
   int64_t data_parallel_size = 1;
   std::string backend;
   std::string isa = "auto";
+  bool deterministic = false;
   std::string dtype_profile = "megatron";
   int64_t prefill_chunk = 0;
   std::string prefix_cache = "on";

@@ -127,8 +127,13 @@ Result<LoadedModel> LoadModel(const ModelSession& session, Communicator& world,
   options.max_step_tokens = std::max({kStepTokens, machine.prefill_chunk, options.max_sequences});
   LoadedModel model;
   const int rank = replica * static_cast<int>(session.layout.world_size()) + world.rank();
-  NEMO_ASSIGN_OR_RETURN(model.backend, CreateBackend(machine.backend, {session.threads, machine.isa,
-                                                                       session.device + rank}));
+  NEMO_ASSIGN_OR_RETURN(
+      model.backend,
+      CreateBackend(machine.backend, {.num_threads = session.threads,
+                                      .isa = machine.isa,
+                                      .device = session.device + rank,
+                                      .deterministic = machine.deterministic,
+                                      .peer_deadline_ms = machine.comm.deadline_ms}));
   NEMO_ASSIGN_OR_RETURN(RankWeights weights,
                         LoadWeights(*session.checkpoint.source, session.checkpoint.config,
                                     session.layout, world.rank(), *model.backend, session.threads,
@@ -149,9 +154,11 @@ Result<std::string> ArithmeticOf(const ModelSession& session) {
   std::string text = machine.dtype_profile;
   // Others than these two promise equal bits for an equal layout only, and "auto" never means one
   // of them.
-  if (machine.backend != "cpu" && machine.backend != "reference") text += " " + machine.backend;
+  const bool on_host = machine.backend == "cpu" || machine.backend == "reference";
+  if (!on_host) text += " " + machine.backend + (machine.deterministic ? " deterministic" : "");
   if (machine.isa == "amx") text += " amx";
-  if (!shape.invariant) text += " " + ToString(session.layout);
+  if (!shape.invariant || !(on_host || machine.deterministic))
+    text += " " + ToString(session.layout);
   return text;
 }
 

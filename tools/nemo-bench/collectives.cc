@@ -11,6 +11,7 @@
 #include "tools/common/one_voice.h"
 #include "tools/common/world_flags.h"
 #include "tools/nemo-bench/comm/collective.h"
+#include "tools/nemo-bench/comm/device_sum.h"
 #include "tools/nemo-bench/measure/machine.h"
 
 namespace nemo {
@@ -24,6 +25,31 @@ struct Cell {
   int64_t size_bytes;
 };
 
+bool HasDevices(const CollectivesOptions& options) {
+  return options.backend.name != "cpu" && options.backend.name != "reference";
+}
+
+/// This rank's accelerator, joined with those of the others. Collective.
+struct Joined {
+  std::unique_ptr<Backend> backend;
+  RankDevice device;
+};
+Result<Joined> JoinDevices(const CollectivesOptions& options, Communicator& world) {
+  Joined joined;
+  if (!HasDevices(options)) return joined;
+  BackendChoice choice = options.backend;
+  choice.device += world.rank();
+  NEMO_ASSIGN_OR_RETURN(joined.backend, MakeBackend(choice, 1));
+  NEMO_ASSIGN_OR_RETURN(GroupSum* const sum, joined.backend->JoinGroup(world));
+  if (sum == nullptr) {
+    return Unavailable(
+        "the ranks' accelerators can only be summed through the host: they do not see each other's "
+        "memory, and NCCL is not here or has one device for two ranks");
+  }
+  joined.device = {joined.backend.get(), sum};
+  return joined;
+}
+
 Result<std::vector<Cell>> CellsOf(const CollectivesOptions& options, int64_t ranks) {
   // A rank has two buffers at most, or one of its own and one of all.
   const int64_t available = AvailableMemoryBytes();
@@ -35,7 +61,11 @@ Result<std::vector<Cell>> CellsOf(const CollectivesOptions& options, int64_t ran
   const std::string pattern = "*" + options.filter + "*";
   std::vector<Cell> cells;
   std::string known;
-  for (const CollectiveRow& row : CollectiveRows()) {
+  std::vector<const CollectiveRow*> rows;
+  for (const CollectiveRow& row : CollectiveRows()) rows.push_back(&row);
+  if (HasDevices(options)) rows.push_back(&DeviceSumRow());
+  for (const CollectiveRow* each : rows) {
+    const CollectiveRow& row = *each;
     known += (known.empty() ? "" : ", ") + std::string(row.name);
     for (int64_t size = options.min_bytes; size <= options.max_bytes; size *= options.factor) {
       std::string name = Format("{}/r{}/{}", row.name, ranks, size);
@@ -51,7 +81,7 @@ Result<std::vector<Cell>> CellsOf(const CollectivesOptions& options, int64_t ran
   return cells;
 }
 
-Record MakeRecord(const Cell& cell, int64_t ranks, const char* transport,
+Record MakeRecord(const Cell& cell, int64_t ranks, const std::string& transport,
                   const CollectiveResult& result) {
   Record record;
   record.name = cell.name;
@@ -75,12 +105,19 @@ Record MakeRecord(const Cell& cell, int64_t ranks, const char* transport,
 Status MeasureWorld(const CollectivesOptions& options, Communicator& world, const char* transport,
                     const Console& console, Report* report) {
   NEMO_ASSIGN_OR_RETURN(const std::vector<Cell> cells, CellsOf(options, world.size()));
+  NEMO_ASSIGN_OR_RETURN(const Joined joined, JoinDevices(options, world));
   for (const Cell& cell : cells) {
     if (world.rank() == 0) console.Detail(cell.name);
-    NEMO_ASSIGN_OR_RETURN(const CollectiveResult result,
-                          MeasureCollective(*cell.row, world, cell.size_bytes, options.runs));
+    const bool on_device = cell.row == &DeviceSumRow();
+    NEMO_ASSIGN_OR_RETURN(
+        const CollectiveResult result,
+        on_device ? MeasureCollective(
+                        [&] { return PrepareDeviceSum(joined.device, world, cell.size_bytes); },
+                        world, options.runs)
+                  : MeasureCollective(*cell.row, world, cell.size_bytes, options.runs));
     if (world.rank() == 0) {
-      report->records.push_back(MakeRecord(cell, world.size(), transport, result));
+      const std::string way = on_device ? joined.device.sum->Describe() : transport;
+      report->records.push_back(MakeRecord(cell, world.size(), way, result));
     }
   }
   return OkStatus();
@@ -172,6 +209,7 @@ Tool CollectivesTool(CollectivesOptions* options) {
                     .help = "only rows whose name has this in it: 'all_reduce', 'r2/4096'",
                     .set = SetText(&options->filter)},
                    PeerTimeoutFlag(&options->comm)}},
+                 {"Accelerators, whose sums are timed too", BackendFlags(&options->backend)},
                  OutputFlags(&options->output)};
   tool.details =
       "Sizes and bandwidths are those of nccl-tests: algbw is size over time; busbw is what one "

@@ -8,6 +8,7 @@
 #include "kernels/comm/comm_options.h"
 #include "tools/common/tool.h"
 #include "tools/nemo-bench/report/output.h"
+#include "tools/nemo-bench/target.h"
 
 namespace nemo {
 
@@ -18,6 +19,7 @@ struct CollectivesOptions {
   int64_t factor = 4;
   int64_t runs = kEnoughRuns;
   std::string filter;
+  BackendChoice backend;  ///< an accelerator: its sums too
   CommOptions comm;
   OutputOptions output;
 };

@@ -11,8 +11,8 @@
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
 #include "tools/common/table.h"
+#include "tools/nemo-bench/measure/gpu_state.h"
 #include "tools/nemo-bench/measure/machine.h"
-#include "tools/nemo-bench/measure/probes.h"
 #include "tools/nemo-bench/measure/repeat.h"
 #include "tools/nemo-bench/ops/op.h"
 
@@ -124,6 +124,9 @@ class Bench {
         backend_(backend),
         reference_(CreateReferenceBackend()),
         context_{backend, threads, kRotatedCaches * LastLevelCacheBytes()} {
+    const BackendRow& row = RowOf(backend);
+    if (row.library_name != nullptr) context_.library_name = row.library_name(backend);
+    if (!context_.library_name.empty()) context_.library_linear = row.library_linear;
     repeat_.min_runs = options.runs;
     repeat_.max_seconds = options.max_seconds;
     // Where calls only enqueue, a wait after each would be most of the time.
@@ -147,7 +150,7 @@ class Bench {
       }
     }
     record.warnings = WarningsOf(record.time);
-    if (item.op.prepare_peer && !options_.no_peer) {
+    if (item.op.prepare_peer && !PeerName(item.op).empty() && !options_.no_peer) {
       NEMO_RETURN_IF_ERROR(MeasurePeer(item.op, &record));
     }
     return record;
@@ -168,10 +171,15 @@ class Bench {
     }
     NEMO_RETURN_IF_ERROR(prepared.error());
     NEMO_ASSIGN_OR_RETURN(const Summary time, Time(**prepared));
-    record->peer = Peer{op.peer_name, time};
+    record->peer = Peer{PeerName(op), time};
     // Its threads go on spinning for a while after its last call.
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     return OkStatus();
+  }
+
+  /// Who computes beside a backend: the device's own library, or on the host what the row names.
+  std::string PeerName(const OpCase& op) const {
+    return backend_.host_memory() ? op.peer_name : context_.library_name;
   }
 
   /// Inputs lie in host memory once and in the backend's once while they are prepared.
@@ -229,21 +237,25 @@ Result<Report> MakeReport(const KernelsOptions& options, const OpSizes& sizes,
   report.threads = console.threads();
   report.machine = MachineFacts();
   report.state_before = MachineState();
-  const ProbeOptions probe = {.threads = console.threads()};
-  std::optional<Limits> before;
-  if (backend->host_memory()) {
-    NEMO_ASSIGN_OR_RETURN(before, ProbeHost(*backend, probe));
-  } else {
+  NEMO_ASSIGN_OR_RETURN(const std::optional<Limits> before,
+                        ProbeLimits(*backend, console.threads()));
+  if (!before) {
     report.notes.push_back("no limits: nothing here probes the memory of this backend");
   }
+  const int device = static_cast<int>(options.backend.device);
+  const Result<Value> device_before = GpuState(device);
   Bench bench(options, *backend, console.threads());
   NEMO_ASSIGN_OR_RETURN(report.records, MeasureAll(cases, bench, console));
   if (before) {
-    NEMO_ASSIGN_OR_RETURN(const Limits after, ProbeHost(*backend, probe));
-    report.limits = Best(*before, after);
-    if (const double drift = Drift(*before, after); drift > kMuchDrift) {
-      report.notes.push_back(DriftText(*before, after, drift));
+    NEMO_ASSIGN_OR_RETURN(const std::optional<Limits> after,
+                          ProbeLimits(*backend, console.threads()));
+    report.limits = Best(*before, *after);
+    if (const double drift = Drift(*before, *after); drift > kMuchDrift) {
+      report.notes.push_back(DriftText(*before, *after, drift));
     }
+  }
+  if (!backend->host_memory()) {
+    report.notes.push_back(DeviceStateText(device_before, GpuState(device)));
   }
   for (Record& record : report.records) AddRoofline(report.limits, &record);
   report.state_after = MachineState();
@@ -310,7 +322,7 @@ FlagGroup MeasureFlags(KernelsOptions* options) {
         .help = "do not compare samples of the outputs with the reference backend",
         .set = SetSwitch(&options->no_check)},
        {.name = "no-peer",
-        .help = "do not run oneDNN beside linear, in builds that have it",
+        .help = "do not run oneDNN, or on an accelerator its library, beside linear",
         .set = SetSwitch(&options->no_peer)}}};
   const std::vector<Flag> backend = BackendFlags(&options->backend);
   group.flags.insert(group.flags.begin(), backend.begin(), backend.end());

@@ -18,6 +18,7 @@
 #include "tools/common/world_flags.h"
 #include "tools/nemo-bench/engine/engine_bench.h"
 #include "tools/nemo-bench/engine/few_shot.h"
+#include "tools/nemo-bench/measure/gpu_state.h"
 #include "tools/nemo-bench/measure/machine.h"
 #include "tools/nemo-bench/measure/page_cache.h"
 #include "tools/nemo-bench/measure/probes.h"
@@ -76,6 +77,7 @@ struct Session {
   Stopwatch since_start;  ///< before the checkpoint was opened
   std::optional<Limits> limits = {};
   std::string backend = {};
+  std::string device_state = {};  ///< of an accelerator
   double first_token_seconds = 0;
   int64_t peak_memory_bytes = 0;
   std::vector<Row> rows = {};
@@ -176,7 +178,9 @@ Status ProbeAll(Session& session, Backend& backend, Communicator& world, const C
   NEMO_RETURN_IF_ERROR(world.Barrier());
   const bool speaks = world.rank() == 0;
   if (!speaks && !session.bench.processes) return OkStatus();
-  NEMO_ASSIGN_OR_RETURN(Limits limits, ProbeHost(backend, {.threads = console.threads()}));
+  NEMO_ASSIGN_OR_RETURN(std::optional<Limits> probed, ProbeLimits(backend, console.threads()));
+  if (!probed) return OkStatus();
+  Limits limits = *std::move(probed);
   if (session.bench.processes) {
     for (double* figure :
          {&limits.read_bytes_per_second, &limits.copy_bytes_per_second, &limits.flops_per_second}) {
@@ -196,6 +200,7 @@ Status RunRank(Session& session, Communicator& world, const Console& console) {
   if (!session.bench.processes) choice.device += world.rank();
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Backend> backend,
                         MakeBackend(choice, session.threads));
+  const Result<Value> device_before = GpuState(static_cast<int>(choice.device));
   const int64_t check_tokens = options.check ? options.check_tokens : 1;
   EngineOptions engine_options =
       OptionsFor(session.bench, std::max(Most(options.prompts), check_tokens),
@@ -212,7 +217,14 @@ Status RunRank(Session& session, Communicator& world, const Console& console) {
   NEMO_RETURN_IF_ERROR(MeasureRows(session, *engine, console));
   // Before the probes' own buffers.
   if (world.rank() == 0) session.peak_memory_bytes = PeakMemoryBytes();
-  if (backend->host_memory()) NEMO_RETURN_IF_ERROR(ProbeAll(session, *backend, world, console));
+  // Ranks that are threads may share a device or have one each: nobody here knows their limit.
+  if (backend->host_memory() || session.bench.processes || world.size() == 1) {
+    NEMO_RETURN_IF_ERROR(ProbeAll(session, *backend, world, console));
+  }
+  if (!backend->host_memory() && world.rank() == 0) {
+    session.device_state =
+        DeviceStateText(device_before, GpuState(static_cast<int>(choice.device)));
+  }
   if (!options.check) return OkStatus();
   NEMO_ASSIGN_OR_RETURN(std::vector<float> logits, LogitsOf(*engine, options.check_tokens));
   if (world.rank() == engine->last_stage_root()) session.logits = std::move(logits);
@@ -285,17 +297,24 @@ Status RunRanksOf(Session& session, const Console& console) {
 
 void AddNotes(const Session& session, const std::optional<CacheState>& cache, Report* report) {
   const Subject& subject = session.subject;
+  if (!session.device_state.empty()) report->notes.push_back(session.device_state);
   report->notes.push_back(Format("peak memory {}{}", FormatBytes(session.peak_memory_bytes),
                                  session.bench.processes ? " of the first process" : ""));
   if (subject.synthetic) {
     report->notes.push_back("random weights of that shape");
     if (subject.config.num_layers < subject.whole_layers) {
-      report->notes.push_back(
-          Format("{} of {} layers, {} of the vocabulary: a step of the whole model takes {:.4g} "
-                 "times as long",
-                 subject.config.num_layers, subject.whole_layers, subject.config.vocab_size,
-                 static_cast<double>(subject.whole_layers) /
-                     static_cast<double>(subject.config.num_layers)));
+      const double times = static_cast<double>(subject.whole_layers) /
+                           static_cast<double>(subject.config.num_layers);
+      report->notes.push_back(Format(
+          "{} of {} layers, {} of the vocabulary: a step of the whole model takes {:.4g} "
+          "times as long",
+          subject.config.num_layers, subject.whole_layers, subject.config.vocab_size, times));
+      for (const Row& row : session.rows) {
+        report->notes.push_back(Format(
+            "extrapolated, not measured: {} of {} layers would take {}, sums over ranks and "
+            "waiting for other stages not counted",
+            row.record.name, subject.whole_layers, FormatSeconds(times * row.record.time.median)));
+      }
     }
     return;
   }

@@ -8,6 +8,8 @@
 #include "libcore/model/architecture.h"
 #include "libcore/tensor/spec.h"
 #include "tools/common/suggest.h"
+#include "tools/nemo-bench/measure/gpu_state.h"
+#include "tools/nemo-bench/measure/probes.h"
 
 namespace nemo {
 namespace {
@@ -61,25 +63,52 @@ std::vector<Flag> BackendFlags(BackendChoice* choice) {
     names.emplace_back(row.name);
   }
   choice->name = names.front();
-  return {{.name = "backend",
-           .value = "NAME",
-           .help = help + "; default " + choice->name,
-           .choices = names,
-           .set = SetChoice(&choice->name, names)},
-          {.name = "isa",
-           .value = "NAME",
-           .help = "instruction set of the cpu backend: auto (default), amx, avx512, avx512f, avx2, "
-                   "scalar",
-           .choices = {"auto", "amx", "avx512", "avx512f", "avx2", "scalar"},
-           .set = SetText(&choice->isa)},
-          {.name = "device",
-           .value = "N",
-           .help = "index of the accelerator (default 0)",
-           .set = SetInt(&choice->device, 0, 1024)}};
+  return {
+      {.name = "backend",
+       .value = "NAME",
+       .help = help + "; default " + choice->name,
+       .choices = names,
+       .set = SetChoice(&choice->name, names)},
+      {.name = "isa",
+       .value = "NAME",
+       .help = "instruction set of the cpu backend: auto (default), amx, avx512, avx512f, avx2, "
+               "scalar",
+       .choices = {"auto", "amx", "avx512", "avx512f", "avx2", "scalar"},
+       .set = SetText(&choice->isa)},
+      {.name = "device",
+       .value = "N",
+       .help = "index of the accelerator (default 0)",
+       .set = SetInt(&choice->device, 0, 1024)},
+      {.name = "deterministic",
+       .help = "on an accelerator: the sums that the host's backends have, bit for bit",
+       .set = SetSwitch(&choice->deterministic)}};
 }
 
 Result<std::unique_ptr<Backend>> MakeBackend(const BackendChoice& choice, int threads) {
-  return CreateBackend(choice.name, {threads, choice.isa, static_cast<int>(choice.device)});
+  return CreateBackend(choice.name, {.num_threads = threads,
+                                     .isa = choice.isa,
+                                     .device = static_cast<int>(choice.device),
+                                     .deterministic = choice.deterministic});
+}
+
+Result<std::optional<Limits>> ProbeLimits(Backend& backend, int threads) {
+  if (backend.host_memory()) {
+    NEMO_ASSIGN_OR_RETURN(Limits limits, ProbeHost(backend, {.threads = threads}));
+    return std::optional<Limits>(std::move(limits));
+  }
+  const BackendRow& row = RowOf(backend);
+  if (row.probe == nullptr) return std::optional<Limits>();
+  NEMO_ASSIGN_OR_RETURN(DeviceRates rates, row.probe(backend));
+  return std::optional<Limits>(Limits{rates.read_bytes_per_second, rates.copy_bytes_per_second,
+                                      rates.flops_per_second, std::move(rates.compute)});
+}
+
+std::string DeviceStateText(const Result<Value>& before, const Result<Value>& after) {
+  if (!before || !after) {
+    return Format("clocks and power of the device are not known: {}",
+                  (before ? after : before).error().message());
+  }
+  return Format("before, {}; after, {}", GpuStateText(*before), GpuStateText(*after));
 }
 
 std::string DescribeBackend(const Backend& backend) {

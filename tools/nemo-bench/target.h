@@ -2,14 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "kernels/registry.h"
 #include "libcore/base/status.h"
+#include "libcore/base/value.h"
 #include "libcore/layout/parallel_layout.h"
 #include "libcore/model/config.h"
 #include "tools/common/flag.h"
+#include "tools/nemo-bench/measure/roofline.h"
 
 namespace nemo {
 
@@ -17,10 +20,17 @@ struct BackendChoice {
   std::string name;
   std::string isa = "auto";
   int64_t device = 0;
+  bool deterministic = false;
 };
-/// --backend, --isa, --device.
+/// --backend, --isa, --device, --deterministic.
 std::vector<Flag> BackendFlags(BackendChoice* choice);
 Result<std::unique_ptr<Backend>> MakeBackend(const BackendChoice& choice, int threads);
+/// What the memory and the arithmetic of a backend can do at best, by the host's probes or its own;
+/// nothing where it has none. `threads`: of the host.
+Result<std::optional<Limits>> ProbeLimits(Backend& backend, int threads);
+/// "GPU 0 ...": clocks, power and temperature of the device before and after a run, for a backend
+/// that is no part of the host.
+std::string DeviceStateText(const Result<Value>& before, const Result<Value>& after);
 /// "cpu (avx512)".
 std::string DescribeBackend(const Backend& backend);
 

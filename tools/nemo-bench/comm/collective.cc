@@ -26,6 +26,7 @@ Result<double> TimeCalls(Communicator& world, CollectiveRun& run, int64_t calls)
   NEMO_RETURN_IF_ERROR(world.Barrier());
   const Stopwatch watch;
   for (int64_t i = 0; i < calls; ++i) NEMO_RETURN_IF_ERROR(run.Run());
+  NEMO_RETURN_IF_ERROR(run.Finish());
   return watch.wall_seconds() / static_cast<double>(calls);
 }
 
@@ -39,15 +40,23 @@ Bandwidths BandwidthsOf(const CollectiveRow& row, int64_t ranks, int64_t size_by
 
 Result<CollectiveResult> MeasureCollective(const CollectiveRow& row, Communicator& world,
                                            int64_t size_bytes, int64_t runs) {
+  return MeasureCollective(
+      [&]() -> Result<std::unique_ptr<CollectiveRun>> { return row.prepare(world, size_bytes); },
+      world, runs);
+}
+
+Result<CollectiveResult> MeasureCollective(const PrepareRun& prepare, Communicator& world,
+                                           int64_t runs) {
   CollectiveResult result;
   {
-    const std::unique_ptr<CollectiveRun> run = row.prepare(world, size_bytes);
+    NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<CollectiveRun> run, prepare());
     NEMO_RETURN_IF_ERROR(run->Run());
+    NEMO_RETURN_IF_ERROR(run->Finish());
     NEMO_ASSIGN_OR_RETURN(const std::vector<int64_t> wrong,
                           Gather<int64_t>(world, {run->CountWrong()}));
     for (const int64_t count : wrong) result.num_wrong += count;
   }
-  const std::unique_ptr<CollectiveRun> run = row.prepare(world, size_bytes);
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<CollectiveRun> run, prepare());
   NEMO_ASSIGN_OR_RETURN(double first, TimeCalls(world, *run, 1));
   NEMO_ASSIGN_OR_RETURN(first, TimeCalls(world, *run, 2));
   auto calls = static_cast<int64_t>(

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -21,6 +22,8 @@ class CollectiveRun {
  public:
   virtual ~CollectiveRun() = default;
   virtual Status Run() = 0;
+  /// Waits for runs that only enqueue.
+  virtual Status Finish() { return OkStatus(); }
   /// After a Run from fresh data: how many elements are not what they must be.
   virtual int64_t CountWrong() const = 0;
 };
@@ -47,8 +50,12 @@ struct CollectiveResult {
   Summary time;           ///< of the slowest rank in each run
   int64_t num_wrong = 0;  ///< elements, all ranks
 };
+using PrepareRun = std::function<Result<std::unique_ptr<CollectiveRun>>()>;
 /// Checks one run, then times `runs`. Collective over `world`; the same on every rank.
 Result<CollectiveResult> MeasureCollective(const CollectiveRow& row, Communicator& world,
                                            int64_t size_bytes, int64_t runs);
+/// The same of what `prepare` makes.
+Result<CollectiveResult> MeasureCollective(const PrepareRun& prepare, Communicator& world,
+                                           int64_t runs);
 
 }  // namespace nemo

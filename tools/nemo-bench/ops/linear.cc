@@ -25,9 +25,11 @@ std::vector<int64_t> SampledColumns(int64_t n) {
 
 class LinearOp final : public PreparedOp {
  public:
+  using Product = Status (*)(Backend& backend, const LinearArgs& args);
+
   static Result<std::unique_ptr<PreparedOp>> Prepare(const OpContext& context,
-                                                     const LinearShape& shape) {
-    auto op = std::unique_ptr<LinearOp>(new LinearOp(context.backend, shape));
+                                                     const LinearShape& shape, Product product) {
+    auto op = std::unique_ptr<LinearOp>(new LinearOp(context.backend, shape, product));
     const int64_t copies = CopiesFor(context, WorkOf(shape).bytes());
     {
       const std::vector<BF16> weight = RandomVector("weight", shape.n * shape.k, context.threads);
@@ -53,7 +55,7 @@ class LinearOp final : public PreparedOp {
   Status Run(int64_t call) override {
     const LinearArgs args = {weights_[static_cast<size_t>(call) % weights_.size()].get(),
                              x_->at(call), shape_.m, y_->at(call), shape_.epilogue};
-    return backend_.ops().linear(backend_, args);
+    return product_(backend_, args);
   }
 
   Result<double> Error(Backend& reference) override {
@@ -86,8 +88,8 @@ class LinearOp final : public PreparedOp {
   }
 
  private:
-  LinearOp(Backend& backend, const LinearShape& shape)
-      : backend_(backend), shape_(shape), columns_(SampledColumns(shape.n)) {}
+  LinearOp(Backend& backend, const LinearShape& shape, Product product)
+      : backend_(backend), shape_(shape), product_(product), columns_(SampledColumns(shape.n)) {}
 
   /// The bytes of one element of y.
   Result<std::vector<std::byte>> Output(int64_t row, int64_t column) const {
@@ -101,6 +103,7 @@ class LinearOp final : public PreparedOp {
 
   Backend& backend_;
   const LinearShape shape_;
+  const Product product_;
   const std::vector<int64_t> columns_;
   std::vector<BF16> sampled_weight_;  // [columns_.size(), k]
   std::vector<BF16> x_host_;          // [m, k]
@@ -108,6 +111,16 @@ class LinearOp final : public PreparedOp {
   std::optional<Copies<BF16>> x_;       // [m, k]
   std::optional<Copies<std::byte>> y_;  // [m, n]
 };
+
+/// The accelerator's library, or oneDNN on the host.
+Result<std::unique_ptr<PreparedOp>> PreparePeer(const OpContext& context,
+                                                const LinearShape& shape) {
+  if (context.library_linear == nullptr) return PrepareOneDnnLinear(context, shape);
+  NEMO_ASSIGN_OR_RETURN(auto op, LinearOp::Prepare(context, shape, context.library_linear));
+  // What it cannot do is seen before anything is timed.
+  NEMO_RETURN_IF_ERROR(op->Run(0));
+  return op;
+}
 
 }  // namespace
 
@@ -142,13 +155,11 @@ std::vector<OpCase> LinearCases(const OpSizes& sizes) {
       op.shape = Format("[{}, {}] x [{}, {}]", m, product.k, product.n, product.k);
       op.dtype = product.dtype;
       op.work = LinearOp::WorkOf(shape);
-      op.prepare = [shape](const OpContext& context) { return LinearOp::Prepare(context, shape); };
+      op.prepare = [shape](const OpContext& context) {
+        return LinearOp::Prepare(context, shape, context.backend.ops().linear);
+      };
       op.peer_name = OneDnnName();
-      if (!op.peer_name.empty()) {
-        op.prepare_peer = [shape](const OpContext& context) {
-          return PrepareOneDnnLinear(context, shape);
-        };
-      }
+      op.prepare_peer = [shape](const OpContext& context) { return PreparePeer(context, shape); };
       cases.push_back(std::move(op));
     }
   }

@@ -31,6 +31,9 @@ struct OpContext {
   Backend& backend;
   int threads = 1;           ///< for preparing, and for peers
   int64_t rotate_bytes = 0;  ///< copies of the buffers are made until they hold this much together
+  /// An accelerator's library (BackendRow), the comparator of `linear` there; null: none.
+  Status (*library_linear)(Backend& backend, const LinearArgs& args) = nullptr;
+  std::string library_name = {};
 };
 
 /// How many copies of `bytes` hold context.rotate_bytes together.

@@ -1,0 +1,54 @@
+// The benchmark of sums over ranks, and the probes, on emulated devices.
+#include <gtest/gtest.h>
+
+#include "kernels/comm/run_ranks.h"
+#include "kernels/cuda/backend.h"
+#include "tests/kernels/cuda/emulator/gemm.h"
+#include "tests/kernels/cuda/emulator/runtime.h"
+#include "tools/nemo-bench/comm/device_sum.h"
+
+namespace nemo {
+namespace {
+
+TEST(DeviceSumRow, ChecksAndTimesTheSumOfEveryRank) {
+  const Status status = RunRanks(3, [](Communicator& world) -> Status {
+    NEMO_ASSIGN_OR_RETURN(const auto backend, CreateCudaBackend({}));
+    NEMO_ASSIGN_OR_RETURN(GroupSum* const sum, backend->JoinGroup(world));
+    const RankDevice device = {backend.get(), sum};
+    NEMO_ASSIGN_OR_RETURN(
+        const CollectiveResult result,
+        MeasureCollective([&] { return PrepareDeviceSum(device, world, 1000); }, world, 2));
+    EXPECT_EQ(result.num_wrong, 0);
+    EXPECT_GT(result.time.median, 0);
+    return OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_DOUBLE_EQ(BandwidthsOf(DeviceSumRow(), 4, 1000, 1).bus, 1500);
+}
+
+TEST(CudaLibrary, IsNamedAndDoesTheProductOfAnyNumberOfRows) {
+  simt::SetGemmLibrary({1.0});
+  auto backend = CreateCudaBackend({});
+  ASSERT_TRUE(backend);
+  EXPECT_EQ(CudaLibraryName(**backend), "the host's products");
+  const std::vector<BF16> ones(64 * 8, BF16FromFloat(1.0f));
+  auto weight = (*backend)->Pack(ones, 64, 8, 1);
+  ASSERT_TRUE(weight);
+  auto x = (*backend)->Allocate(8 * 2), y = (*backend)->Allocate(64 * 4);
+  ASSERT_TRUE(x && y);
+  ASSERT_TRUE((*backend)->Upload((*x)->data(), std::as_bytes(std::span(ones).first(8))).ok());
+  const Status done = CudaLibraryLinear(
+      **backend,
+      {weight->get(), static_cast<const BF16*>((*x)->data()), 1, (*y)->data(), Epilogue::kFloat});
+  EXPECT_TRUE(done.ok()) << done.message();
+  std::vector<float> out(64);
+  ASSERT_TRUE((*backend)->Download(std::as_writable_bytes(std::span(out)), (*y)->data()).ok());
+  EXPECT_EQ(out, std::vector<float>(64, 8.0f));
+  simt::SetGemmLibrary({});
+  auto without = CreateCudaBackend({.deterministic = true});
+  ASSERT_TRUE(without);
+  EXPECT_EQ(CudaLibraryName(**without), "");
+}
+
+}  // namespace
+}  // namespace nemo
