@@ -17,14 +17,14 @@ bool Always() { return true; }
 
 constexpr BackendRow kRows[] = {
     {"cpu", "host processor: AVX-512, AVX2 or portable code, chosen at run time", CreateCpuBackend,
-     Always},
+     Always, false},
     {"reference", "host processor, one thread, written to be read: the oracle of the others",
      [](const BackendOptions&) -> Result<std::unique_ptr<Backend>> {
        return CreateReferenceBackend();
      },
-     Always},
+     Always, true},
 #ifdef NEMO_CUDA
-    {"cuda", "NVIDIA GPU", CreateCudaBackend, CudaAvailable, ProbeCuda, CudaLibraryLinear,
+    {"cuda", "NVIDIA GPU", CreateCudaBackend, CudaAvailable, false, ProbeCuda, CudaLibraryLinear,
      CudaLibraryName},
 #endif
 };

@@ -20,6 +20,8 @@ struct BackendRow {
   Result<std::unique_ptr<Backend>> (*create)(const BackendOptions& options);
   /// False: this build has the backend, and this machine cannot run it.
   bool (*available)();
+  /// Has the profile fp32: Backend::fp32_ops() is not null.
+  bool fp32;
   /// What its device can do at best; null: the host's own probes do.
   Result<DeviceRates> (*probe)(Backend& backend) = nullptr;
   /// The same product by the vendor's library, for comparison (kUnsupported: it has none), and the

@@ -10,20 +10,13 @@
 namespace nemo {
 namespace {
 
-constexpr OpTable kOps = {
-    .linear = reference::Linear,
-    .embed = reference::Embed,
-    .residual_norm = reference::ResidualNorm,
-    .rope_append = reference::RopeAppend,
-    .attention = reference::Attention,
-    .head_stats = reference::HeadStats,
-};
-
 class ReferenceBackend final : public Backend {
  public:
+  explicit ReferenceBackend(const reference::Operations& operations) : operations_(operations) {}
   std::string_view name() const override { return "reference"; }
   std::string_view variant() const override { return "scalar"; }
-  const OpTable& ops() const override { return kOps; }
+  const OpTable& ops() const override { return operations_.bf16; }
+  const BasicOpTable<float>* fp32_ops() const override { return &operations_.fp32; }
   bool host_memory() const override { return true; }
 
   Result<std::unique_ptr<Buffer>> Allocate(int64_t size_bytes) override {
@@ -54,10 +47,19 @@ class ReferenceBackend final : public Backend {
     return OkStatus();
   }
   Status Synchronize() override { return OkStatus(); }
+
+ private:
+  const reference::Operations& operations_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> CreateReferenceBackend() { return std::make_unique<ReferenceBackend>(); }
+std::unique_ptr<Backend> CreateReferenceBackend() {
+  return std::make_unique<ReferenceBackend>(reference::FastestOperations());
+}
+
+std::unique_ptr<Backend> CreatePortableReferenceBackend() {
+  return std::make_unique<ReferenceBackend>(reference::kPortable);
+}
 
 }  // namespace nemo

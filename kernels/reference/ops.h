@@ -1,4 +1,5 @@
-// The operations of the reference backend (contracts: libcore/runtime/backend.h).
+// The operations of the reference backend (contracts: libcore/runtime/backend.h), each written once
+// for T = BF16 and T = float, in NAME_op.h.
 #pragma once
 
 #include <memory>
@@ -6,6 +7,7 @@
 
 #include "libcore/base/status.h"
 #include "libcore/runtime/backend.h"
+#include "libcore/runtime/element.h"
 #include "libcore/runtime/host_buffer.h"
 
 namespace nemo::reference {
@@ -30,14 +32,19 @@ class Weight final : public PackedWeight {
   int num_leaves_;
 };
 
-/// The sum of one leaf (LinearArgs): pairs in order, the odd element first, one fma each.
-float LeafDot(const BF16* a, const BF16* b, int64_t size);
+/// All operations, of both kinds of activations.
+struct Operations {
+  BasicOpTable<BF16> bf16;
+  BasicOpTable<float> fp32;
+};
 
-Status Linear(Backend& backend, const LinearArgs& args);
-Status Embed(Backend& backend, const EmbedArgs& args);
-Status ResidualNorm(Backend& backend, const ResidualNormArgs& args);
-Status RopeAppend(Backend& backend, const RopeAppendArgs& args);
-Status Attention(Backend& backend, const AttentionArgs& args);
-Status HeadStats(Backend& backend, const HeadStatsArgs& args);
+/// The same text twice, the same bits: for any processor, and for those that fuse a multiplication
+/// and an addition in one instruction (Haswell and Zen or later) instead of a library call.
+extern const Operations kPortable;
+#if defined(__x86_64__)
+extern const Operations kFused;
+#endif
+/// The faster one that this machine runs.
+const Operations& FastestOperations();
 
 }  // namespace nemo::reference

@@ -4,6 +4,10 @@
 // Arithmetic is part of the contract (runtime.md 1.1, 2.2, 2.3), so that every backend that
 // promises it gives the same bits: see each operation. "RNE" is BF16FromFloat. All arithmetic is
 // fp32 with denormals flushed (inputs and results), as vdpbf16ps does; "fma" is one rounding.
+//
+// Activations are elements T: BF16, or float in profile kFp32, and then every RNE of a contract is
+// the identity: the same sums in the same order, and nothing rounded between operations. Weights
+// are bf16 in both.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +28,11 @@ inline constexpr int64_t kSplitTokens = 512;  ///< tokens of one attention split
 inline constexpr int64_t kPackRows = 64;      ///< rows of a weight that are packed together
 inline constexpr int kNumLeaves = 8;          ///< canonical K leaves of a row-parallel product
 
-/// Rounding points that differ between the two reference implementations (runtime.md 1.1).
-enum class DTypeProfile { kMegatron, kHf };
+/// Rounding points: those of the two reference implementations (runtime.md 1.1), which differ in
+/// the LayerNorm weight and the logits, or none.
+enum class DTypeProfile { kMegatron, kHf, kFp32 };
+/// "megatron", "hf", "fp32".
+std::string_view ToString(DTypeProfile profile);
 
 /// Memory of a backend, freed with it.
 class Buffer {
@@ -49,6 +56,7 @@ enum class Epilogue {
   kBf16,       ///< y[m, n] bf16: RNE of the sum
   kRelu2Bf16,  ///< y[m, n] bf16: v = RNE(sum); u = max(v, 0); RNE(u * u)
   kFloat,      ///< y[m, n] float: the sum
+  kRelu2Float  ///< y[m, n] float: u = max(sum, 0); u * u. For T = float, which has no bf16 ones
 };
 
 /// y = x W^T. W is packed with L leaves: k is cut in L equal parts. Within a leaf the sum runs over
@@ -58,9 +66,10 @@ enum class Epilogue {
 /// column-parallel products; for row-parallel ones the rank's share of kNumLeaves, so that trees of
 /// all ranks together are that of one. The result of an element depends on nothing else: not on m,
 /// not on the instruction set.
-struct LinearArgs {
+template <typename T>
+struct BasicLinearArgs {
   const PackedWeight* weight;
-  const BF16* x;  ///< [m, k], row stride k
+  const T* x;  ///< [m, k], row stride k
   int64_t m;
   void* y;  ///< [m, n], row stride n
   Epilogue epilogue;
@@ -68,10 +77,11 @@ struct LinearArgs {
 
 /// out[t, :] = float(table[token_ids[t] - vocab_begin, :]) for rows this shard has, denormals as
 /// the zero of their sign; -0.0 elsewhere, which a sum over shards leaves unchanged.
-struct EmbedArgs {
+template <typename T>
+struct BasicEmbedArgs {
   const int32_t* token_ids;  ///< [num_tokens]
   int64_t num_tokens;
-  const BF16* table;  ///< [num_rows, hidden]
+  const T* table;  ///< [num_rows, hidden]
   int64_t vocab_begin, num_rows, hidden;
   float* out;                            ///< [num_tokens, hidden]
   const PackedWeight* packed = nullptr;  ///< the table, packed with one leaf; `table` is null then
@@ -83,13 +93,14 @@ struct EmbedArgs {
 /// Sums are fp32 over 16 interleaved lanes (element i goes to lane i % 16, in order), lanes added
 /// in a binary tree of neighbours; products and additions are separate roundings except (x-mean)^2,
 /// an fma onto the lane, and the final fma(n*g, b) with n = (x-mean)*rstd.
-struct ResidualNormArgs {
-  BF16* x;              ///< [num_tokens, hidden], updated in place
+template <typename T>
+struct BasicResidualNormArgs {
+  T* x;                 ///< [num_tokens, hidden], updated in place
   const float* update;  ///< [num_tokens, hidden] or nullptr
   bool replace;
   const BF16* weight;  ///< [hidden] or nullptr: no norm
   const BF16* bias;    ///< [hidden]
-  BF16* h;             ///< [num_tokens, hidden]
+  T* h;                ///< [num_tokens, hidden]
   int64_t num_tokens, hidden;
   float epsilon;
   bool zero_centered_gamma;
@@ -99,17 +110,18 @@ struct ResidualNormArgs {
 /// Rotates the first `rotary_dim` dimensions of each query and key head (half-split pairs i, i +
 /// rotary_dim/2) by the row of `cos`/`sin` at the token's position, RNE of each product and of the
 /// sum; writes queries in place and appends keys and values to their KV pages. qkv row: [q heads |
-/// k heads | v heads] x head_dim. KV page: [kv_head][K|V][kPageTokens][head_dim] bf16.
-struct RopeAppendArgs {
-  BF16* qkv;  ///< [num_tokens, (num_q_heads + 2 num_kv_heads) * head_dim]
+/// k heads | v heads] x head_dim. KV page: [kv_head][K|V][kPageTokens][head_dim].
+template <typename T>
+struct BasicRopeAppendArgs {
+  T* qkv;  ///< [num_tokens, (num_q_heads + 2 num_kv_heads) * head_dim]
   int64_t num_tokens, num_q_heads, num_kv_heads, head_dim, rotary_dim;
-  const BF16* cos;  ///< [max_positions, rotary_dim / 2]
-  const BF16* sin;
+  const T* cos;  ///< [max_positions, rotary_dim / 2]
+  const T* sin;
   const int32_t* positions;    ///< [num_tokens]
   const int32_t* sequence_of;  ///< [num_tokens]: row of page_table
   const int32_t* page_table;   ///< [num_sequences, page_table_stride]: page index of each 64 tokens
   int64_t page_table_stride;
-  BF16* pages;  ///< the layer's pool
+  T* pages;  ///< the layer's pool
 };
 
 /// Causal attention of each token over positions 0 ... its own, from the KV pages.
@@ -119,16 +131,17 @@ struct RopeAppendArgs {
 /// = acc * exp(m - m'), then for each token in order acc = fma(RNE(p), v, acc). Splits merge in
 /// order into (M, L, A), which begin at (-inf, 0, 0): M' = max(M, m); L = fma(l, exp(m - M'), L *
 /// exp(M - M')), A likewise. out = RNE(A / L). exp is ExpF32 (libcore/runtime/math.h).
-struct AttentionArgs {
-  const BF16* qkv;  ///< as RopeAppendArgs, rotated
+template <typename T>
+struct BasicAttentionArgs {
+  const T* qkv;  ///< as RopeAppendArgs, rotated
   int64_t num_tokens, num_q_heads, num_kv_heads, head_dim;
   float scale;  ///< 1 / sqrt(head_dim)
   const int32_t* positions;
   const int32_t* sequence_of;
   const int32_t* page_table;
   int64_t page_table_stride;
-  const BF16* pages;
-  BF16* out;  ///< [num_tokens, num_q_heads * head_dim]
+  const T* pages;
+  T* out;  ///< [num_tokens, num_q_heads * head_dim]
 };
 
 /// Per row and vocabulary chunk: the maximum, the lowest id that has it, and sum of exp(logit -
@@ -151,14 +164,22 @@ struct HeadStatsArgs {
 
 /// One function per operation. A null field: this backend lacks it, and the suite says so.
 /// Calls are asynchronous on the backend's stream where there is one; pointers are backend memory.
-struct OpTable {
-  Status (*linear)(class Backend&, const LinearArgs&);
-  Status (*embed)(class Backend&, const EmbedArgs&);
-  Status (*residual_norm)(class Backend&, const ResidualNormArgs&);
-  Status (*rope_append)(class Backend&, const RopeAppendArgs&);
-  Status (*attention)(class Backend&, const AttentionArgs&);
+template <typename T>
+struct BasicOpTable {
+  Status (*linear)(class Backend&, const BasicLinearArgs<T>&);
+  Status (*embed)(class Backend&, const BasicEmbedArgs<T>&);
+  Status (*residual_norm)(class Backend&, const BasicResidualNormArgs<T>&);
+  Status (*rope_append)(class Backend&, const BasicRopeAppendArgs<T>&);
+  Status (*attention)(class Backend&, const BasicAttentionArgs<T>&);
   Status (*head_stats)(class Backend&, const HeadStatsArgs&);
 };
+
+using LinearArgs = BasicLinearArgs<BF16>;
+using EmbedArgs = BasicEmbedArgs<BF16>;
+using ResidualNormArgs = BasicResidualNormArgs<BF16>;
+using RopeAppendArgs = BasicRopeAppendArgs<BF16>;
+using AttentionArgs = BasicAttentionArgs<BF16>;
+using OpTable = BasicOpTable<BF16>;
 
 /// A sum over a group of ranks that stays in the backend's memory.
 class GroupSum {
@@ -179,6 +200,8 @@ class Backend {
   virtual std::string_view variant()
       const = 0;  ///< "scalar", "avx2", "avx512", "sm_90": for reports
   virtual const OpTable& ops() const = 0;
+  /// The operations on fp32 activations, all of them; null: this backend has none.
+  virtual const BasicOpTable<float>* fp32_ops() const { return nullptr; }
   /// True when memory of the backend can be read and written by the host directly.
   virtual bool host_memory() const = 0;
   /// Zeroed. kIo: out of memory, with the size.

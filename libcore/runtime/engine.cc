@@ -1,6 +1,5 @@
 #include "libcore/runtime/engine.h"
 
-#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,23 +7,9 @@
 
 #include "libcore/base/format.h"
 #include "libcore/runtime/math.h"
-#include "libcore/runtime/padded_batch.h"
-#include "libcore/runtime/rope.h"
 
 namespace nemo {
 namespace {
-
-template <typename T = BF16>
-const T* DataOf(const Buffer* buffer) {
-  return buffer == nullptr ? nullptr : static_cast<const T*>(buffer->data());
-}
-
-Result<std::unique_ptr<Buffer>> ToBackend(Backend& backend, std::span<const BF16> values) {
-  NEMO_ASSIGN_OR_RETURN(std::unique_ptr<Buffer> buffer,
-                        backend.Allocate(static_cast<int64_t>(values.size_bytes())));
-  NEMO_RETURN_IF_ERROR(backend.Upload(buffer->data(), std::as_bytes(values)));
-  return buffer;
-}
 
 Status CheckOptions(const EngineOptions& o) {
   const struct {
@@ -57,8 +42,8 @@ std::string TermsOf(const ModelConfig& c, const ParallelLayout& layout, const En
       "{} "
       "tokens, {} sequences of {} tokens in {} KV pages",
       ToString(layout), c.num_layers, c.hidden_size, c.num_attention_heads, c.num_query_groups,
-      c.vocab_size, o.profile == DTypeProfile::kHf ? "hf" : "megatron", o.max_step_tokens,
-      o.max_sequences, o.max_sequence_tokens, o.kv_pages);
+      c.vocab_size, ToString(o.profile), o.max_step_tokens, o.max_sequences, o.max_sequence_tokens,
+      o.kv_pages);
 }
 
 /// Ranks that were started differently would wait for each other in vain.
@@ -79,6 +64,20 @@ Status CheckTerms(const std::string& terms, Communicator& world) {
   return OkStatus();
 }
 
+StepTokens TokensOf(const Batch& batch) {
+  StepTokens tokens;
+  tokens.one_each = true;
+  for (const SequenceStep& s : batch.sequences) {
+    tokens.one_each &= s.token_ids.size() == 1;
+    for (size_t i = 0; i < s.token_ids.size(); ++i) {
+      tokens.token_ids.push_back(s.token_ids[i]);
+      tokens.positions.push_back(static_cast<int32_t>(s.start + static_cast<int64_t>(i)));
+      tokens.sequence_of.push_back(static_cast<int32_t>(s.slot));
+    }
+  }
+  return tokens;
+}
+
 }  // namespace
 
 Engine::Engine(const ModelConfig& config, const EngineOptions& options, RankWeights weights,
@@ -89,8 +88,7 @@ Engine::Engine(const ModelConfig& config, const EngineOptions& options, RankWeig
       backend_(backend),
       world_(world),
       tp_(std::move(tp)),
-      kv_(std::move(kv)),
-      bridge_(backend) {}
+      kv_(std::move(kv)) {}
 
 Result<std::unique_ptr<Engine>> Engine::Create(const ModelConfig& config,
                                                const ParallelLayout& layout,
@@ -118,40 +116,17 @@ Result<std::unique_ptr<Engine>> Engine::Create(const ModelConfig& config,
                                      options.kv_pages,
                                      options.max_sequences,
                                      options.max_sequence_tokens,
+                                     Stage::ElementBytes(options.profile),
                                      backend.replays()};
   NEMO_ASSIGN_OR_RETURN(KvCache kv, KvCache::Create(kv_options, backend));
   std::unique_ptr<Engine> engine(new Engine(config, options, std::move(weights), backend, world,
                                             std::move(tp), std::move(kv)));
-  NEMO_RETURN_IF_ERROR(engine->AllocateBuffers());
+  NEMO_ASSIGN_OR_RETURN(
+      engine->stage_,
+      Stage::Create({engine->config_, engine->weights_, backend, world, *engine->tp_, engine->kv_,
+                     options.profile, options.max_step_tokens, options.max_sequence_tokens,
+                     options.logit_rows}));
   return engine;
-}
-
-Status Engine::AllocateBuffers() {
-  NEMO_RETURN_IF_ERROR(bridge_.Join(*tp_));
-  const RankShape& s = shape();
-  const int64_t tokens = options_.max_step_tokens;
-  arena_.Add(&token_ids_, tokens);
-  arena_.Add(&positions_, tokens);
-  arena_.Add(&sequence_of_, tokens);
-  arena_.Add(&x_, tokens * s.hidden_size);
-  arena_.Add(&h_, tokens * s.hidden_size);
-  arena_.Add(&qkv_, tokens * s.qkv_columns());
-  arena_.Add(&attention_, tokens * s.num_q_heads * s.head_dim);
-  arena_.Add(&up_, tokens * s.ffn_size);
-  arena_.Add(&update_, tokens * s.hidden_size);
-  NEMO_RETURN_IF_ERROR(
-      arena_.Allocate(backend_).At(Format("buffers of a step of {} tokens", tokens)));
-
-  const RopeTables rope =
-      MakeRopeTables(options_.max_sequence_tokens, s.rotary_dim, config_.rotary_base);
-  NEMO_ASSIGN_OR_RETURN(cos_, ToBackend(backend_, rope.cos));
-  NEMO_ASSIGN_OR_RETURN(sin_, ToBackend(backend_, rope.sin));
-  if (!s.last_stage()) return OkStatus();
-  const LogitHead::Options head = {config_.vocab_size, options_.logit_rows,
-                                   static_cast<float>(config_.layernorm_epsilon),
-                                   config_.layernorm_zero_centered_gamma, options_.profile};
-  NEMO_ASSIGN_OR_RETURN(head_, LogitHead::Create(head, weights_, backend_, *tp_));
-  return OkStatus();
 }
 
 Status Engine::CheckBatch(const Batch& batch) const {
@@ -183,134 +158,6 @@ Status Engine::CheckBatch(const Batch& batch) const {
   return OkStatus();
 }
 
-int64_t Engine::ReplayedSize(const Batch& batch) const {
-  if (!backend_.replays() || !bridge_.SumsOnBackend(*tp_)) return 0;
-  for (const SequenceStep& s : batch.sequences) {
-    if (s.token_ids.size() != 1) return 0;
-  }
-  const int64_t size = PaddedBatch(std::ssize(batch.sequences));
-  return size <= options_.max_step_tokens ? size : 0;
-}
-
-Status Engine::UploadBatch(const Batch& batch, int64_t padded_size) {
-  std::vector<int32_t> token_ids, positions, sequence_of;
-  for (const SequenceStep& s : batch.sequences) {
-    for (size_t i = 0; i < s.token_ids.size(); ++i) {
-      token_ids.push_back(s.token_ids[i]);
-      positions.push_back(static_cast<int32_t>(s.start + static_cast<int64_t>(i)));
-      sequence_of.push_back(static_cast<int32_t>(s.slot));
-    }
-  }
-  if (!token_ids.empty() && padded_size > std::ssize(token_ids)) {
-    token_ids.resize(padded_size, 0);
-    positions.resize(padded_size, 0);
-    sequence_of.resize(padded_size, static_cast<int32_t>(options_.max_sequences));
-  }
-  num_tokens_ = static_cast<int64_t>(token_ids.size());
-  NEMO_RETURN_IF_ERROR(bridge_.Put(token_ids_, std::span<const int32_t>(token_ids)));
-  NEMO_RETURN_IF_ERROR(bridge_.Put(positions_, std::span<const int32_t>(positions)));
-  return bridge_.Put(sequence_of_, std::span<const int32_t>(sequence_of));
-}
-
-/// The first stage looks the tokens up; later ones receive the residual stream from the rank with
-/// the same tp_rank of the stage before.
-Status Engine::EnterStage() {
-  const RankShape& s = shape();
-  pending_ = Pending::kNone;
-  if (s.first_stage()) return OkStatus();
-  const int64_t size_bytes = num_tokens_ * s.hidden_size * static_cast<int64_t>(sizeof(BF16));
-  return bridge_.Recv(world_, x_, size_bytes, world_.rank() - static_cast<int>(s.tp_size));
-}
-
-Status Engine::Embed() {
-  const RankShape& s = shape();
-  const EmbedArgs embed = {token_ids_,
-                           num_tokens_,
-                           DataOf(weights_.embedding.get()),
-                           s.vocab.column_begin(),
-                           s.vocab.num_columns(),
-                           s.hidden_size,
-                           update_,
-                           weights_.embedding == nullptr ? weights_.head.get() : nullptr};
-  NEMO_RETURN_IF_ERROR(backend_.ops().embed(backend_, embed));
-  pending_ = Pending::kReplace;
-  return bridge_.AllReduceSum(*tp_, update_, num_tokens_ * s.hidden_size);
-}
-
-Status Engine::AddAndNorm(const Buffer* weight, const Buffer* bias) {
-  const ResidualNormArgs args = {x_,
-                                 pending_ == Pending::kNone ? nullptr : update_,
-                                 pending_ == Pending::kReplace,
-                                 DataOf(weight),
-                                 DataOf(bias),
-                                 h_,
-                                 num_tokens_,
-                                 shape().hidden_size,
-                                 static_cast<float>(config_.layernorm_epsilon),
-                                 config_.layernorm_zero_centered_gamma,
-                                 options_.profile};
-  pending_ = Pending::kNone;
-  return backend_.ops().residual_norm(backend_, args);
-}
-
-Status Engine::Attend(int64_t index) {
-  const RankShape& s = shape();
-  const LayerWeights& w = weights_.layers[index];
-  const OpTable& ops = backend_.ops();
-  NEMO_ASSIGN_OR_RETURN(const int32_t* table, kv_.page_table());
-  BF16* pages = kv_.layer_pages(index);
-  NEMO_RETURN_IF_ERROR(ops.linear(backend_, {w.qkv.get(), h_, num_tokens_, qkv_, Epilogue::kBf16}));
-  NEMO_RETURN_IF_ERROR(
-      ops.rope_append(backend_, {qkv_, num_tokens_, s.num_q_heads, s.num_kv_heads, s.head_dim,
-                                 s.rotary_dim, DataOf(cos_.get()), DataOf(sin_.get()), positions_,
-                                 sequence_of_, table, kv_.table_stride(), pages}));
-  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(s.head_dim)));
-  NEMO_RETURN_IF_ERROR(ops.attention(
-      backend_, {qkv_, num_tokens_, s.num_q_heads, s.num_kv_heads, s.head_dim, scale, positions_,
-                 sequence_of_, table, kv_.table_stride(), pages, attention_}));
-  NEMO_RETURN_IF_ERROR(
-      ops.linear(backend_, {w.proj.get(), attention_, num_tokens_, update_, Epilogue::kFloat}));
-  pending_ = Pending::kAdd;
-  return bridge_.AllReduceSum(*tp_, update_, num_tokens_ * s.hidden_size);
-}
-
-Status Engine::FeedForward(int64_t index) {
-  const LayerWeights& w = weights_.layers[index];
-  const OpTable& ops = backend_.ops();
-  NEMO_RETURN_IF_ERROR(
-      ops.linear(backend_, {w.fc1.get(), h_, num_tokens_, up_, Epilogue::kRelu2Bf16}));
-  NEMO_RETURN_IF_ERROR(
-      ops.linear(backend_, {w.fc2.get(), up_, num_tokens_, update_, Epilogue::kFloat}));
-  pending_ = Pending::kAdd;
-  return bridge_.AllReduceSum(*tp_, update_, num_tokens_ * shape().hidden_size);
-}
-
-Status Engine::RunLayer(int64_t index) {
-  const LayerWeights& w = weights_.layers[index];
-  NEMO_RETURN_IF_ERROR(AddAndNorm(w.qkv_norm_weight.get(), w.qkv_norm_bias.get()));
-  NEMO_RETURN_IF_ERROR(Attend(index));
-  NEMO_RETURN_IF_ERROR(AddAndNorm(w.fc1_norm_weight.get(), w.fc1_norm_bias.get()));
-  return FeedForward(index);
-}
-
-Status Engine::RunStage() {
-  if (shape().first_stage()) NEMO_RETURN_IF_ERROR(Embed());
-  for (size_t i = 0; i < weights_.layers.size(); ++i) {
-    NEMO_RETURN_IF_ERROR(
-        RunLayer(static_cast<int64_t>(i)).At(Format("layer {}", shape().layers[i])));
-  }
-  // What is sent on, and what the final norm reads, is the residual stream with the last update in
-  // it.
-  return pending_ == Pending::kNone ? OkStatus() : AddAndNorm(nullptr, nullptr);
-}
-
-Status Engine::LeaveStage() {
-  const RankShape& s = shape();
-  if (s.last_stage()) return OkStatus();
-  const int64_t size_bytes = num_tokens_ * s.hidden_size * static_cast<int64_t>(sizeof(BF16));
-  return bridge_.Post(world_, x_, size_bytes, world_.rank() + static_cast<int>(s.tp_size));
-}
-
 std::vector<LogitRequest> Engine::RequestsOf(const Batch& batch) const {
   std::vector<LogitRequest> requests;
   int64_t row_end = 0;
@@ -329,19 +176,9 @@ Result<std::vector<LogitRow>> Engine::Forward(const Batch& batch) {
   // Sums over ranks treat denormal numbers as the kernels do.
   const FlushDenormals flush;
   NEMO_RETURN_IF_ERROR(CheckBatch(batch));
-  const int64_t replayed_size = ReplayedSize(batch);
-  NEMO_RETURN_IF_ERROR(UploadBatch(batch, replayed_size));
-  if (num_tokens_ == 0) return std::vector<LogitRow>();
-  NEMO_RETURN_IF_ERROR(EnterStage());
-  if (replayed_size > 0) {
-    NEMO_RETURN_IF_ERROR(kv_.page_table().error());  // what it uploads is no part of the record
-    NEMO_RETURN_IF_ERROR(backend_.Repeat(replayed_size, [this] { return RunStage(); }));
-  } else {
-    NEMO_RETURN_IF_ERROR(RunStage());
-  }
-  NEMO_RETURN_IF_ERROR(LeaveStage());
-  if (!shape().last_stage()) return std::vector<LogitRow>();
-  return head_->Run(x_, num_tokens_, RequestsOf(batch));
+  const StepTokens tokens = TokensOf(batch);
+  if (tokens.token_ids.empty()) return std::vector<LogitRow>();
+  return stage_->Run(tokens, RequestsOf(batch));
 }
 
 }  // namespace nemo

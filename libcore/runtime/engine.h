@@ -12,12 +12,11 @@
 #include "libcore/base/status.h"
 #include "libcore/layout/parallel_layout.h"
 #include "libcore/model/config.h"
-#include "libcore/runtime/arena.h"
 #include "libcore/runtime/backend.h"
 #include "libcore/runtime/communicator.h"
-#include "libcore/runtime/host_bridge.h"
 #include "libcore/runtime/kv_cache.h"
 #include "libcore/runtime/logit_head.h"
+#include "libcore/runtime/stage.h"
 #include "libcore/runtime/weights.h"
 
 namespace nemo {
@@ -78,22 +77,7 @@ class Engine {
   Engine(const ModelConfig& config, const EngineOptions& options, RankWeights weights,
          Backend& backend, Communicator& world, std::unique_ptr<Communicator> tp, KvCache kv);
 
-  Status AllocateBuffers();
   Status CheckBatch(const Batch& batch) const;
-  /// With `padded_size` > 0: padding up to that many tokens behind the batch's.
-  Status UploadBatch(const Batch& batch, int64_t padded_size);
-  /// How many tokens to pad a batch to so that its step can be replayed; 0: it cannot.
-  int64_t ReplayedSize(const Batch& batch) const;
-  Status Embed();
-  /// This stage, but for what it receives and sends.
-  Status RunStage();
-  Status EnterStage();
-  Status RunLayer(int64_t index);
-  Status Attend(int64_t index);
-  Status FeedForward(int64_t index);
-  /// x += pending update; then, if `weight`, h = norm(x).
-  Status AddAndNorm(const Buffer* weight, const Buffer* bias);
-  Status LeaveStage();
   std::vector<LogitRequest> RequestsOf(const Batch& batch) const;
 
   const ModelConfig config_;
@@ -103,28 +87,7 @@ class Engine {
   Communicator& world_;
   std::unique_ptr<Communicator> tp_;
   KvCache kv_;
-  HostBridge bridge_;
-  std::unique_ptr<LogitHead> head_;  // last stage
-  std::unique_ptr<Buffer> cos_, sin_;
-
-  // Of the step in progress.
-  int64_t num_tokens_ = 0;
-  enum class Pending {
-    kNone,
-    kAdd,
-    kReplace
-  } pending_ = Pending::kNone;  // what update_ does to x_
-
-  Arena arena_;                     // T = max_step_tokens
-  int32_t* token_ids_ = nullptr;    // [T]
-  int32_t* positions_ = nullptr;    // [T]
-  int32_t* sequence_of_ = nullptr;  // [T] slots
-  BF16* x_ = nullptr;               // [T, hidden] the residual stream
-  BF16* h_ = nullptr;               // [T, hidden]
-  BF16* qkv_ = nullptr;             // [T, qkv_columns]
-  BF16* attention_ = nullptr;       // [T, q heads * head_dim]
-  BF16* up_ = nullptr;              // [T, ffn]
-  float* update_ = nullptr;         // [T, hidden]
+  std::unique_ptr<Stage> stage_;  // refers to the members above
 };
 
 }  // namespace nemo

@@ -9,7 +9,7 @@ namespace nemo {
 namespace {
 
 int64_t LayerPageBytes(const KvCacheOptions& o) {
-  return o.num_kv_heads * 2 * kPageTokens * o.head_dim * static_cast<int64_t>(sizeof(BF16));
+  return o.num_kv_heads * 2 * kPageTokens * o.head_dim * o.element_bytes;
 }
 
 }  // namespace
@@ -36,10 +36,6 @@ Result<KvCache> KvCache::Create(const KvCacheOptions& options, Backend& backend)
   cache.book_ = std::make_unique<PageBook>(
       PageBookOptions{options.num_pages, options.max_sequences, options.max_sequence_tokens});
   return cache;
-}
-
-BF16* KvCache::layer_pages(int64_t layer_index) {
-  return static_cast<BF16*>(layers_[layer_index]->data());
 }
 
 Result<const int32_t*> KvCache::page_table() {

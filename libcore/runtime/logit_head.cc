@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "libcore/base/format.h"
 #include "libcore/runtime/token_draws.h"
@@ -14,72 +13,30 @@ constexpr Candidate kNoCandidate = {0, -1};  // fills up the list of a rank with
 
 }  // namespace
 
-Result<std::unique_ptr<LogitHead>> LogitHead::Create(const Options& options,
-                                                     const RankWeights& weights, Backend& backend,
-                                                     Communicator& tp) {
-  std::unique_ptr<LogitHead> head(new LogitHead(options, weights, backend, tp));
-  const int64_t rows = options.block_rows;
-  const int64_t hidden = weights.shape.hidden_size;
-  const VocabCut& cut = weights.shape.vocab;
-  head->arena_.Add(&head->row_ids_, rows);
-  head->arena_.Add(&head->identity_, rows);
-  head->arena_.Add(&head->gathered_, rows * hidden);
-  head->arena_.Add(&head->x_, rows * hidden);
-  head->arena_.Add(&head->h_, rows * hidden);
-  head->arena_.Add(&head->logits_, rows * cut.num_columns());
-  const bool rounds = options.profile == DTypeProfile::kHf;
-  head->arena_.Add(&head->logits_bf16_, rounds ? rows * cut.num_columns() : 0);
-  head->arena_.Add(&head->stats_, rows * (cut.chunk_end - cut.chunk_begin));
+Result<std::unique_ptr<LogitHead>> LogitHead::Create(const Options& options, const VocabCut& cut,
+                                                     Backend& backend, Communicator& tp) {
+  std::unique_ptr<LogitHead> head(new LogitHead(options, cut, backend, tp));
+  head->arena_.Add(&head->logits_, options.block_rows * cut.num_columns());
+  head->arena_.Add(&head->stats_, options.block_rows * (cut.chunk_end - cut.chunk_begin));
   NEMO_RETURN_IF_ERROR(head->arena_.Allocate(backend).At("logit buffers"));
-  std::vector<int32_t> identity(rows);
-  std::iota(identity.begin(), identity.end(), 0);
-  NEMO_RETURN_IF_ERROR(head->bridge_.Put(head->identity_, std::span<const int32_t>(identity)));
   return head;
 }
 
-Status LogitHead::ComputeBlock(const BF16* hidden, int64_t num_hidden_rows,
-                               std::span<const LogitRequest> block) {
-  const auto num_rows = static_cast<int64_t>(block.size());
-  const int64_t hidden_size = weights_.shape.hidden_size;
-  std::vector<int32_t> row_ids;
+Status LogitHead::ComputeBlock(const ComputeLogits& compute, std::span<const LogitRequest> block) {
+  std::vector<int32_t> rows;
   for (const LogitRequest& request : block)
-    row_ids.push_back(static_cast<int32_t>(request.hidden_row));
-  NEMO_RETURN_IF_ERROR(bridge_.Put(row_ids_, std::span<const int32_t>(row_ids)));
-  const OpTable& ops = backend_.ops();
-  // The embedding look-up gathers rows of any table; bf16 -> float -> bf16 changes nothing.
-  NEMO_RETURN_IF_ERROR(ops.embed(
-      backend_, {row_ids_, num_rows, hidden, 0, num_hidden_rows, hidden_size, gathered_}));
-  NEMO_RETURN_IF_ERROR(ops.residual_norm(
-      backend_,
-      {x_, gathered_, /*replace=*/true,
-       static_cast<const BF16*>(weights_.final_norm_weight->data()),
-       static_cast<const BF16*>(weights_.final_norm_bias->data()), h_, num_rows, hidden_size,
-       options_.layernorm_epsilon, options_.zero_centered_gamma, options_.profile}));
-  if (weights_.head == nullptr) return OkStatus();
-  if (options_.profile == DTypeProfile::kHf) {
-    NEMO_RETURN_IF_ERROR(
-        ops.linear(backend_, {weights_.head.get(), h_, num_rows, logits_bf16_, Epilogue::kBf16}));
-    NEMO_RETURN_IF_ERROR(RoundLogits(num_rows));
-  } else {
-    NEMO_RETURN_IF_ERROR(
-        ops.linear(backend_, {weights_.head.get(), h_, num_rows, logits_, Epilogue::kFloat}));
-  }
-  const VocabCut& cut = weights_.shape.vocab;
-  return ops.head_stats(backend_, {logits_, num_rows, cut.num_columns(), cut.column_begin(),
-                                   options_.vocab_size, cut.chunk_columns, stats_});
-}
-
-/// Widens the bf16 logits in place of the float ones: again a look-up, of row i in row i.
-Status LogitHead::RoundLogits(int64_t num_rows) {
-  return backend_.ops().embed(backend_, {identity_, num_rows, logits_bf16_, 0, num_rows,
-                                         weights_.shape.vocab.num_columns(), logits_});
+    rows.push_back(static_cast<int32_t>(request.hidden_row));
+  NEMO_RETURN_IF_ERROR(compute(rows, logits_));
+  if (cut_.num_columns() == 0) return OkStatus();
+  return backend_.ops().head_stats(
+      backend_, {logits_, std::ssize(rows), cut_.num_columns(), cut_.column_begin(),
+                 options_.vocab_size, cut_.chunk_columns, stats_});
 }
 
 Status LogitHead::MergeScores(std::span<LogitRow> rows) {
-  const VocabCut& cut = weights_.shape.vocab;
-  const int64_t own = cut.chunk_end - cut.chunk_begin;
+  const int64_t own = cut_.chunk_end - cut_.chunk_begin;
   const auto num_rows = static_cast<int64_t>(rows.size());
-  const int64_t slots = cut.max_rank_chunks(tp_.size());
+  const int64_t slots = cut_.max_rank_chunks(tp_.size());
   std::vector<ChunkStats> mine(num_rows * slots), all(num_rows * slots * tp_.size());
   NEMO_ASSIGN_OR_RETURN(
       const std::span<const std::byte> stats,
@@ -91,7 +48,7 @@ Status LogitHead::MergeScores(std::span<LogitRow> rows) {
   }
   NEMO_RETURN_IF_ERROR(
       tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
-  std::vector<ChunkStats> chunks(cut.num_chunks);
+  std::vector<ChunkStats> chunks(cut_.num_chunks);
   for (int64_t row = 0; row < num_rows; ++row) {
     for (int64_t rank = 0; rank < tp_.size(); ++rank) {
       const VocabCut part = CutVocabulary(options_.vocab_size, tp_.size(), rank);
@@ -105,20 +62,19 @@ Status LogitHead::MergeScores(std::span<LogitRow> rows) {
 }
 
 Status LogitHead::Draw(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
-  const VocabCut& cut = weights_.shape.vocab;
   const int64_t num_columns =
-      std::clamp<int64_t>(options_.vocab_size - cut.column_begin(), 0, cut.num_columns());
+      std::clamp<int64_t>(options_.vocab_size - cut_.column_begin(), 0, cut_.num_columns());
   std::vector<ShardRow> draws;
   for (size_t i = 0; i < block.size(); ++i) {
     if (block[i].draw == nullptr) continue;
     ShardRow& draw = draws.emplace_back(ShardRow{block[i].draw, std::vector<float>(num_columns)});
-    const float* row = logits_ + static_cast<int64_t>(i) * cut.num_columns();
+    const float* row = logits_ + static_cast<int64_t>(i) * cut_.num_columns();
     NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
                           bridge_.View(row, num_columns * static_cast<int64_t>(sizeof(float))));
     std::ranges::copy(bytes, std::as_writable_bytes(std::span(draw.logits)).begin());
   }
   if (draws.empty()) return OkStatus();
-  NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, DrawTokens(tp_, cut, draws));
+  NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, DrawTokens(tp_, cut_, draws));
   size_t next = 0;
   for (size_t i = 0; i < block.size(); ++i) {
     if (block[i].draw != nullptr) rows[i].token_id = tokens[next++];
@@ -132,12 +88,11 @@ Status LogitHead::FetchTargets(std::span<const LogitRequest> block, std::span<Lo
     targets.push_back(block[i].draw != nullptr ? rows[i].token_id : block[i].target);
   }
   if (std::ranges::all_of(targets, [](int32_t id) { return id < 0; })) return OkStatus();
-  const VocabCut& cut = weights_.shape.vocab;
   std::vector<float> mine(block.size()), all(block.size() * tp_.size());
   for (size_t i = 0; i < block.size(); ++i) {
-    const int64_t column = targets[i] - cut.column_begin();
-    if (targets[i] < 0 || column < 0 || column >= cut.num_columns()) continue;
-    const float* logit = logits_ + static_cast<int64_t>(i) * cut.num_columns() + column;
+    const int64_t column = targets[i] - cut_.column_begin();
+    if (targets[i] < 0 || column < 0 || column >= cut_.num_columns()) continue;
+    const float* logit = logits_ + static_cast<int64_t>(i) * cut_.num_columns() + column;
     NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
                           bridge_.View(logit, sizeof(float)));
     std::memcpy(&mine[i], bytes.data(), sizeof(float));
@@ -146,26 +101,25 @@ Status LogitHead::FetchTargets(std::span<const LogitRequest> block, std::span<Lo
       tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
   for (size_t i = 0; i < block.size(); ++i) {
     if (targets[i] < 0) continue;
-    const int64_t owner = OwnerOfColumn(cut, tp_.size(), targets[i]);
+    const int64_t owner = OwnerOfColumn(cut_, tp_.size(), targets[i]);
     rows[i].target_logit = all[static_cast<size_t>(owner) * block.size() + i];
   }
   return OkStatus();
 }
 
 Status LogitHead::FetchTop(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
-  const VocabCut& cut = weights_.shape.vocab;
   const int64_t num_columns =
-      std::clamp<int64_t>(options_.vocab_size - cut.column_begin(), 0, cut.num_columns());
+      std::clamp<int64_t>(options_.vocab_size - cut_.column_begin(), 0, cut_.num_columns());
   for (size_t i = 0; i < block.size(); ++i) {
     const int64_t num_top = std::min(block[i].num_top, options_.vocab_size);
     if (num_top == 1) rows[i].top = {{rows[i].score.max, rows[i].score.argmax}};
     if (num_top < 2) continue;
     NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
-                          bridge_.View(logits_ + static_cast<int64_t>(i) * cut.num_columns(),
+                          bridge_.View(logits_ + static_cast<int64_t>(i) * cut_.num_columns(),
                                        num_columns * static_cast<int64_t>(sizeof(float))));
     std::vector<float> logits(num_columns);
     std::ranges::copy(bytes, std::as_writable_bytes(std::span(logits)).begin());
-    std::vector<Candidate> mine = TopOf(logits, cut.column_begin(), num_top);
+    std::vector<Candidate> mine = TopOf(logits, cut_.column_begin(), num_top);
     mine.resize(num_top, kNoCandidate);
     std::vector<Candidate> all(num_top * tp_.size());
     NEMO_RETURN_IF_ERROR(
@@ -177,15 +131,14 @@ Status LogitHead::FetchTop(std::span<const LogitRequest> block, std::span<LogitR
 }
 
 Status LogitHead::FetchWhole(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
-  const VocabCut& cut = weights_.shape.vocab;
-  const int64_t slots = cut.max_rank_chunks(tp_.size()) * cut.chunk_columns;
+  const int64_t slots = cut_.max_rank_chunks(tp_.size()) * cut_.chunk_columns;
   std::vector<float> mine(slots), all(slots * tp_.size());
   for (size_t i = 0; i < block.size(); ++i) {
     if (!block[i].whole) continue;
-    const float* row = logits_ + static_cast<int64_t>(i) * cut.num_columns();
+    const float* row = logits_ + static_cast<int64_t>(i) * cut_.num_columns();
     NEMO_ASSIGN_OR_RETURN(
         const std::span<const std::byte> bytes,
-        bridge_.View(row, cut.num_columns() * static_cast<int64_t>(sizeof(float))));
+        bridge_.View(row, cut_.num_columns() * static_cast<int64_t>(sizeof(float))));
     std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(mine)).begin());
     NEMO_RETURN_IF_ERROR(
         tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
@@ -200,7 +153,7 @@ Status LogitHead::FetchWhole(std::span<const LogitRequest> block, std::span<Logi
   return OkStatus();
 }
 
-Result<std::vector<LogitRow>> LogitHead::Run(const BF16* hidden, int64_t num_hidden_rows,
+Result<std::vector<LogitRow>> LogitHead::Run(const ComputeLogits& compute,
                                              std::span<const LogitRequest> requests) {
   std::vector<LogitRow> rows(requests.size());
   for (size_t begin = 0; begin < requests.size();) {
@@ -208,7 +161,7 @@ Result<std::vector<LogitRow>> LogitHead::Run(const BF16* hidden, int64_t num_hid
         std::min(requests.size() - begin, static_cast<size_t>(options_.block_rows));
     const std::span<const LogitRequest> block = requests.subspan(begin, count);
     const std::span<LogitRow> out = std::span(rows).subspan(begin, count);
-    NEMO_RETURN_IF_ERROR(ComputeBlock(hidden, num_hidden_rows, block));
+    NEMO_RETURN_IF_ERROR(ComputeBlock(compute, block));
     NEMO_RETURN_IF_ERROR(MergeScores(out));
     NEMO_RETURN_IF_ERROR(Draw(block, out));
     NEMO_RETURN_IF_ERROR(FetchTargets(block, out));

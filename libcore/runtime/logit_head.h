@@ -1,8 +1,9 @@
-// LogitHead: the end of the model on the last stage. Final LayerNorm, output layer, and what is
-// wanted of each row of logits, put together over the tensor ranks.
+// LogitHead: the end of a step on the last stage. What is wanted of each row of logits, put
+// together over the tensor ranks.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -12,9 +13,9 @@
 #include "libcore/runtime/backend.h"
 #include "libcore/runtime/communicator.h"
 #include "libcore/runtime/host_bridge.h"
+#include "libcore/runtime/rank_shape.h"
 #include "libcore/runtime/row_score.h"
 #include "libcore/runtime/sampler.h"
-#include "libcore/runtime/weights.h"
 
 namespace nemo {
 
@@ -43,26 +44,23 @@ class LogitHead {
   struct Options {
     int64_t vocab_size = 0;
     int64_t block_rows = 64;  ///< rows of logits in memory at once
-    float layernorm_epsilon = 1e-5f;
-    bool zero_centered_gamma = true;
-    DTypeProfile profile = DTypeProfile::kMegatron;  ///< kHf rounds logits to bf16
   };
-  static Result<std::unique_ptr<LogitHead>> Create(const Options& options,
-                                                   const RankWeights& weights, Backend& backend,
-                                                   Communicator& tp);
+  /// Computes this rank's logits [rows, columns] of some hidden rows (OutputLayer).
+  using ComputeLogits = std::function<Status(std::span<const int32_t> hidden_rows, float* logits)>;
 
-  /// Rows of `hidden` [num_hidden_rows, hidden_size] (backend memory, before the final norm).
+  /// `cut`: the rank's columns of the vocabulary; outlives the head.
+  static Result<std::unique_ptr<LogitHead>> Create(const Options& options, const VocabCut& cut,
+                                                   Backend& backend, Communicator& tp);
+
   /// Collective over the tensor ranks; all of them get the same rows, in the order of the requests.
-  Result<std::vector<LogitRow>> Run(const BF16* hidden, int64_t num_hidden_rows,
+  Result<std::vector<LogitRow>> Run(const ComputeLogits& compute,
                                     std::span<const LogitRequest> requests);
 
  private:
-  LogitHead(const Options& options, const RankWeights& weights, Backend& backend, Communicator& tp)
-      : options_(options), weights_(weights), backend_(backend), tp_(tp), bridge_(backend) {}
+  LogitHead(const Options& options, const VocabCut& cut, Backend& backend, Communicator& tp)
+      : options_(options), cut_(cut), backend_(backend), tp_(tp), bridge_(backend) {}
 
-  Status ComputeBlock(const BF16* hidden, int64_t num_hidden_rows,
-                      std::span<const LogitRequest> block);
-  Status RoundLogits(int64_t num_rows);
+  Status ComputeBlock(const ComputeLogits& compute, std::span<const LogitRequest> block);
   Status MergeScores(std::span<LogitRow> rows);
   Status Draw(std::span<const LogitRequest> block, std::span<LogitRow> rows);
   Status FetchTargets(std::span<const LogitRequest> block, std::span<LogitRow> rows);
@@ -70,18 +68,12 @@ class LogitHead {
   Status FetchWhole(std::span<const LogitRequest> block, std::span<LogitRow> rows);
 
   const Options options_;
-  const RankWeights& weights_;
+  const VocabCut& cut_;
   Backend& backend_;
   Communicator& tp_;
   HostBridge bridge_;
   Arena arena_;
-  int32_t* row_ids_ = nullptr;   // [block_rows] hidden rows of the block
-  int32_t* identity_ = nullptr;  // [block_rows] 0, 1, 2, ...
-  float* gathered_ = nullptr;    // [block_rows, hidden_size]
-  BF16* x_ = nullptr;            // [block_rows, hidden_size]
-  BF16* h_ = nullptr;            // [block_rows, hidden_size]
   float* logits_ = nullptr;      // [block_rows, columns]
-  BF16* logits_bf16_ = nullptr;  // [block_rows, columns], profile kHf
   ChunkStats* stats_ = nullptr;  // [block_rows, chunks]
 };
 

@@ -2,9 +2,12 @@
 
 #include <cmath>
 
+#include "libcore/runtime/element.h"
+
 namespace nemo {
 
-RopeTables MakeRopeTables(int64_t num_positions, int64_t rotary_dim, double base) {
+template <typename T>
+BasicRopeTables<T> MakeRopeTables(int64_t num_positions, int64_t rotary_dim, double base) {
   const int64_t half = rotary_dim / 2;
   std::vector<float> inverse_frequency(half);
   for (int64_t i = 0; i < half; ++i) {
@@ -14,19 +17,22 @@ RopeTables MakeRopeTables(int64_t num_positions, int64_t rotary_dim, double base
         static_cast<float>(std::pow(static_cast<double>(static_cast<float>(base)), exponent));
     inverse_frequency[i] = 1.0f / power;
   }
-  RopeTables tables;
+  BasicRopeTables<T> tables;
   tables.cos.resize(num_positions * half);
   tables.sin.resize(num_positions * half);
   for (int64_t position = 0; position < num_positions; ++position) {
     for (int64_t i = 0; i < half; ++i) {
       const float angle = static_cast<float>(position) * inverse_frequency[i];
       tables.cos[position * half + i] =
-          BF16FromFloat(static_cast<float>(std::cos(static_cast<double>(angle))));
+          RoundTo<T>(static_cast<float>(std::cos(static_cast<double>(angle))));
       tables.sin[position * half + i] =
-          BF16FromFloat(static_cast<float>(std::sin(static_cast<double>(angle))));
+          RoundTo<T>(static_cast<float>(std::sin(static_cast<double>(angle))));
     }
   }
   return tables;
 }
+
+template BasicRopeTables<BF16> MakeRopeTables(int64_t, int64_t, double);
+template BasicRopeTables<float> MakeRopeTables(int64_t, int64_t, double);
 
 }  // namespace nemo

@@ -9,13 +9,16 @@
 
 namespace nemo {
 
-struct RopeTables {
-  std::vector<BF16> cos;  ///< [num_positions, rotary_dim / 2]
-  std::vector<BF16> sin;
+template <typename T>
+struct BasicRopeTables {
+  std::vector<T> cos;  ///< [num_positions, rotary_dim / 2]
+  std::vector<T> sin;
 };
+using RopeTables = BasicRopeTables<BF16>;
 
 /// Row p, column i: the angle p * base^(-2i / rotary_dim), each step in fp32 as the reference does
-/// it.
-RopeTables MakeRopeTables(int64_t num_positions, int64_t rotary_dim, double base);
+/// it. T: BF16 or float.
+template <typename T = BF16>
+BasicRopeTables<T> MakeRopeTables(int64_t num_positions, int64_t rotary_dim, double base);
 
 }  // namespace nemo

@@ -1,8 +1,12 @@
 #include "tools/common/machine_flags.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <vector>
 
 #include "kernels/registry.h"
+#include "libcore/base/check.h"
 #include "libcore/base/format.h"
 #include "tools/common/world_flags.h"
 
@@ -12,6 +16,8 @@ namespace {
 constexpr int64_t kMaxTokens = int64_t{1} << 24;
 constexpr int64_t kMaxBatch = 4096;
 constexpr int64_t kMaxReplicas = int64_t{1} << 16;
+constexpr DTypeProfile kProfiles[] = {DTypeProfile::kMegatron, DTypeProfile::kHf,
+                                      DTypeProfile::kFp32};
 
 Flag BackendFlag(MachineOptions* options) {
   std::vector<std::string> names;
@@ -49,6 +55,27 @@ std::vector<Flag> StepFlags(MachineOptions* options) {
 
 }  // namespace
 
+DTypeProfile MachineOptions::profile() const {
+  const auto* found = std::ranges::find(kProfiles, std::string_view(dtype_profile),
+                                        [](DTypeProfile p) { return ToString(p); });
+  NEMO_CHECK(found != std::end(kProfiles));  // the flag takes no other name
+  return *found;
+}
+
+Status CheckMachine(const MachineOptions& options) {
+  if (options.profile() != DTypeProfile::kFp32) return OkStatus();
+  std::string able;
+  for (const BackendRow& row : Backends()) {
+    if (!row.fp32) continue;
+    if (row.name == options.backend) return OkStatus();
+    able += Format("{}{}", able.empty() ? "" : " or ", row.name);
+  }
+  return InvalidArgument(
+      Format("--dtype-profile fp32: the backend {} rounds to bf16 between operations; give "
+             "--backend {}",
+             options.backend, able));
+}
+
 FlagGroup ReplicatedMachineFlags(MachineOptions* options) {
   FlagGroup group = MachineFlags(options);
   options->data_parallel_size = 0;
@@ -65,7 +92,8 @@ FlagGroup ReplicatedMachineFlags(MachineOptions* options) {
 }
 
 FlagGroup MachineFlags(MachineOptions* options) {
-  const std::vector<std::string> profiles = {"megatron", "hf"};
+  std::vector<std::string> profiles;
+  for (const DTypeProfile profile : kProfiles) profiles.emplace_back(ToString(profile));
   const std::vector<std::string> isas = {"auto", "amx", "avx512", "avx512f", "avx2", "scalar"};
   std::vector<Flag> flags = RunLayoutFlags(&options->layout);
   flags.push_back(BackendFlag(options));
@@ -81,7 +109,8 @@ FlagGroup MachineFlags(MachineOptions* options) {
                    .set = SetSwitch(&options->deterministic)});
   flags.push_back({.name = "dtype-profile",
                    .value = "NAME",
-                   .help = "round where megatron (default) does, or where hf (transformers) does",
+                   .help = "round where megatron (default) does, where hf (transformers) does, or "
+                           "nowhere: fp32, of the backend reference only",
                    .choices = profiles,
                    .set = SetChoice(&options->dtype_profile, profiles)});
   for (Flag& flag : StepFlags(options)) flags.push_back(std::move(flag));

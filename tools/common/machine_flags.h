@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/comm/comm_options.h"
+#include "libcore/base/status.h"
 #include "libcore/runtime/backend.h"
 #include "tools/common/flag.h"
 #include "tools/common/layout_flags.h"
@@ -26,14 +27,15 @@ struct MachineOptions {
   int64_t max_batch_size = 8;
   CommOptions comm;
 
-  DTypeProfile profile() const {
-    return dtype_profile == "hf" ? DTypeProfile::kHf : DTypeProfile::kMegatron;
-  }
+  DTypeProfile profile() const;
 };
 
 /// Sets the default backend in `options`.
 FlagGroup MachineFlags(MachineOptions* options);
 /// The same of a tool whose work replicas can share: --dp too.
 FlagGroup ReplicatedMachineFlags(MachineOptions* options);
+
+/// kInvalidArgument: the backend does not have the dtype profile.
+Status CheckMachine(const MachineOptions& options);
 
 }  // namespace nemo

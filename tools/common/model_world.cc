@@ -56,7 +56,9 @@ Status RunThreads(ModelSession session, const Console& console, const ProcessBod
   });
 }
 
+/// What is wrong for all processes alike is found here.
 Result<int64_t> CountReplicas(const Communicator& world, const MachineOptions& machine) {
+  NEMO_RETURN_IF_ERROR(CheckMachine(machine));
   NEMO_ASSIGN_OR_RETURN(const ParallelLayout layout, LayoutFromOptions(machine.layout));
   const int64_t asked = machine.data_parallel_size, ranks = layout.world_size();
   const int64_t replicas = asked > 0 ? asked : std::max<int64_t>(1, world.size() / ranks);
@@ -100,11 +102,11 @@ std::string LoadedModel::BackendName() const {
 Status RunInWorld(const std::string& source, const MachineOptions& machine, const Console& console,
                   const ProcessBody& body) {
   if (!LaunchedByMpi()) {
+    NEMO_RETURN_IF_ERROR(CheckMachine(machine));
     NEMO_ASSIGN_OR_RETURN(ModelSession session, OpenSession(source, machine));
     return RunThreads(std::move(session), console, body);
   }
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld(machine.comm));
-  // The world's size is wrong for all alike.
   const Result<int64_t> num_replicas = CountReplicas(*world, machine);
   if (!num_replicas) return OneVoice(*world, num_replicas.error());
   return EndWorld(*world, RunProcess(source, machine, *world, *num_replicas, console, body));

@@ -4,6 +4,7 @@
 #include "libcore/base/format.h"
 #include "libcore/runtime/kv_cache.h"
 #include "libcore/runtime/rank_shape.h"
+#include "libcore/runtime/stage.h"
 #include "tools/nemo-generate/serve.h"
 
 namespace nemo {
@@ -19,6 +20,7 @@ Result<int64_t> LargestPageBytes(const Session& session) {
     options.num_layers = std::ssize(shape.layers);
     options.num_kv_heads = shape.num_kv_heads;
     options.head_dim = shape.head_dim;
+    options.element_bytes = Stage::ElementBytes(session.model.machine.profile());
     largest = std::max(largest, KvCache::BytesPerPage(options));
   }
   return largest;

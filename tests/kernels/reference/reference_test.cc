@@ -8,10 +8,12 @@
 namespace nemo::testing {
 namespace {
 
-INSTANTIATE_TEST_SUITE_P(Reference, BackendSuite,
-                         ::testing::Values(BackendCase{
-                             "reference", [] { return Result(CreateReferenceBackend()); }}),
-                         BackendCaseName);
+INSTANTIATE_TEST_SUITE_P(
+    Reference, BackendSuite,
+    ::testing::Values(BackendCase{"reference", [] { return Result(CreateReferenceBackend()); }},
+                      BackendCase{"portable",
+                                  [] { return Result(CreatePortableReferenceBackend()); }}),
+    BackendCaseName);
 
 constexpr double kFloatEps = 0x1p-24;  // largest relative error of one fp32 rounding
 constexpr double kBF16Eps = 0x1p-8;    // of one rounding to bf16, which has 8 significant bits

@@ -5,6 +5,7 @@ run nemo-eval data/shakespeare.nemo --data .
 run nemo-eval --tasks hellaswag --data .
 run nemo-eval data/shakespeare.nemo --tasks hellaswag --data .
 run nemo-eval data/shakespeare.nemo --tasks hellaswag@x --data .
+run nemo-eval data/shakespeare.nemo --tasks hellaswag --data . --dtype-profile fp32
 run nemo-eval data/shakespeare.nemo --tasks humaneval --data .
 run nemo-eval data/shakespeare.nemo --tasks hellaswag --data . --resume
 echo 'tasks: [{name: a, kind: quiz, data: {files: [b]}, metrics: [acc]}]' >own.yaml

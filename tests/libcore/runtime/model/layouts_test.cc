@@ -2,6 +2,7 @@
 // log-probabilities, to the bit.
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -235,6 +236,30 @@ TEST(Layouts, TheHfProfileIsInvariantToo) {
   RunOptions one = Options(1, 1, 8), many = Options(4, 2, 3);
   one.engine.profile = many.engine.profile = DTypeProfile::kHf;
   ExpectSame(GenerateWith(model, many, requests, {7}), GenerateWith(model, one, requests));
+}
+
+/// Nothing is rounded before a sum over ranks, and still the order of its terms is everybody's.
+TEST(Layouts, TheFp32ProfileIsInvariantToo) {
+  for (const auto& [name, tp, pp] :
+       {std::tuple{"tiny", 4, 2}, {"tiny", 2, 4}, {"tiny", 8, 1}, {"odd", 2, 3}}) {
+    const TestModel& model = Model(name);
+    const std::vector<GenerateRequest> requests = MatrixRequests(model, true);
+    RunOptions one = Options(1, 1, 8);
+    one.backend = "reference";
+    one.engine.profile = DTypeProfile::kFp32;
+    const auto expected = GenerateWith(model, one, requests, {.prefix_cache = false});
+    for (const int64_t chunk : {7, 0}) {
+      for (const bool prefix_cache : {true, false}) {
+        SCOPED_TRACE(
+            Format("{} TP{} PP{}, chunk {}, prefix cache {}", name, tp, pp, chunk, prefix_cache));
+        RunOptions many = one;
+        many.layout.tp_size = tp;
+        many.layout.pp_size = pp;
+        many.engine.max_sequences = chunk == 0 ? 8 : 3;
+        ExpectSameRows(GenerateWith(model, many, requests, {chunk, prefix_cache}), expected);
+      }
+    }
+  }
 }
 
 TEST(Layouts, MemoryTheHostCannotTouchGivesTheSameBits) {

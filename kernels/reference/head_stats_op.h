@@ -1,3 +1,7 @@
+// Maximum and sum of exponentials of the chunks of a row of logits.
+// The text of an operation, for the two tables that are made of it (op_tables.h).
+#pragma once
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -23,8 +27,6 @@ ChunkStats StatsOf(const float* logits, int64_t count, int64_t first_id) {
   return stats;
 }
 
-}  // namespace
-
 Status HeadStats(Backend&, const HeadStatsArgs& args) {
   const FlushDenormals flush;
   NEMO_CHECK(args.chunk_columns > 0 && args.num_columns % args.chunk_columns == 0);
@@ -40,4 +42,5 @@ Status HeadStats(Backend&, const HeadStatsArgs& args) {
   return OkStatus();
 }
 
+}  // namespace
 }  // namespace nemo::reference
