@@ -1,14 +1,19 @@
-// Runs of lm-evaluation-harness with a tiny model, done again: tasks, prompts, plan, scores,
-// judging and group averages. With fp32 arithmetic every log-likelihood is the harness' within
-// 1e-3, every text and metric equal.
+// Runs of lm-evaluation-harness with a tiny model, done again: tasks, prompts, plan, an engine of
+// the profile fp32, judging and group averages. Every prompt and text is the harness', every
+// log-likelihood within 1e-3, every metric to the last digit.
 #include <algorithm>
 
 #include <gtest/gtest.h>
 
+#include "formats/format.h"
+#include "kernels/comm/thread_comm.h"
+#include "kernels/registry.h"
 #include "libcore/base/format.h"
+#include "libcore/base/progress.h"
 #include "libcore/eval/report.h"
+#include "libcore/eval/runner.h"
 #include "libcore/eval/task.h"
-#include "tests/libcore/eval/model/fp32_model.h"
+#include "libcore/runtime/weights.h"
 #include "tests/libcore/eval/oracle.h"
 #include "tests/testing.h"
 
@@ -92,6 +97,20 @@ const Value* RowOf(const testing::Oracle& oracle, const std::string& task, int64
   return nullptr;
 }
 
+/// Texts go to a model as they are: of each request the context, and what is asked about it.
+void ExpectPrompts(const Value& row, const Sample& sample) {
+  const Value::Array& requests = At(row, "requests").as_array();
+  ASSERT_EQ(requests.size(), sample.requests.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const Value* own = requests[i].Find("context");
+    const EvalRequest& request = sample.requests[i];
+    EXPECT_EQ(sample.contexts.at(request.context), (own ? *own : At(row, "context")).as_string());
+    if (const Value* continuation = requests[i].Find("continuation")) {
+      EXPECT_EQ(request.continuation, continuation->as_string());
+    }
+  }
+}
+
 void ExpectResponses(const Value& row, const Responses& responses) {
   const Value::Array& requests = At(row, "requests").as_array();
   ASSERT_EQ(requests.size(), responses.size());
@@ -111,6 +130,7 @@ void ExpectSample(const testing::Oracle& oracle, const std::string& task,
     const Value* row = RowOf(oracle, task, sample.sample.doc_index, verdict.filter);
     ASSERT_NE(row, nullptr);
     SCOPED_TRACE(Format("{} {}", task, sample.sample.doc_index));
+    ExpectPrompts(*row, sample.sample);
     ExpectResponses(*row, sample.responses);
     if (verdict.filtered.is_string()) {
       const Value& answer = At(*row, "filtered_resps");
@@ -132,22 +152,50 @@ void ExpectScores(const Value& truth, std::span<const MetricReport> metrics) {
   }
 }
 
+/// The oracles' model, as nemo-eval runs it with --backend reference --dtype-profile fp32.
+class OracleModel {
+ public:
+  explicit OracleModel(const std::string& folder)
+      : tokenizer_(*LoadSentencePiece(nemo::testing::ReadFileOrDie(folder + "/tokenizer.model"))),
+        checkpoint_(*OpenCheckpoint(folder + "/hf")) {}
+
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
+  Status Run(EvalPlan& plan, const EvalPlan::OnSample& on_sample) const {
+    ModelConfig config = checkpoint_.config;
+    config.max_position_embeddings = plan.max_sequence_tokens();  // --max-length decides
+    EngineOptions options;
+    options.profile = DTypeProfile::kFp32;
+    options.max_sequences = 8;
+    options.max_sequence_tokens = plan.max_sequence_tokens();
+    const std::unique_ptr<Communicator> world = MakeSelf();
+    NEMO_ASSIGN_OR_RETURN(const auto backend, CreateBackend("reference", {}));
+    NEMO_ASSIGN_OR_RETURN(
+        RankWeights weights,
+        LoadWeights(*checkpoint_.source, config, ParallelLayout(), 0, *backend, 1, NullProgress()));
+    NEMO_ASSIGN_OR_RETURN(const auto engine, Engine::Create(config, ParallelLayout(), options,
+                                                            std::move(weights), *backend, *world));
+    RunnerCounts counts;
+    return RunPlan(plan, *engine, *tokenizer_, {}, NullProgress(), on_sample, &counts);
+  }
+
+ private:
+  std::unique_ptr<Tokenizer> tokenizer_;
+  Checkpoint checkpoint_;
+};
+
 /// Runs the plan, and gives each sample's responses.
-std::vector<std::vector<Responses>> ResponsesFrom(const HarnessRun& run, const Tokenizer& tokenizer,
-                                                  testing::Fp32Model& model) {
-  auto plan =
-      EvalPlan::Make(run.tasks, tokenizer, run.encoding(), 1, [](size_t, size_t) { return false; });
+std::vector<std::vector<Responses>> ResponsesFrom(const HarnessRun& run, const OracleModel& model) {
+  auto plan = EvalPlan::Make(run.tasks, model.tokenizer(), run.encoding(), 1,
+                             [](size_t, size_t) { return false; });
   NEMO_CHECK(plan.has_value());
   std::vector<std::vector<Responses>> all;
   for (const PlannedTask& task : run.tasks) all.emplace_back(task.samples.size());
-  for (size_t i = 0; i < plan->calls().size(); ++i) {
-    const GenerateResult result = model.Run(plan->calls()[i].request, tokenizer.eos_id());
-    const Status taken = plan->Take(i, result, [&](size_t task, size_t sample, Responses r) {
-      all[task][sample] = std::move(r);
-      return OkStatus();
-    });
-    NEMO_CHECK(taken.ok());
-  }
+  const Status status = model.Run(*plan, [&](size_t task, size_t sample, Responses r) {
+    all[task][sample] = std::move(r);
+    return OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
   return all;
 }
 
@@ -181,12 +229,9 @@ class ModelOracle : public ::testing::TestWithParam<RunRow> {};
 
 TEST_P(ModelOracle, InFp32EveryNumberIsTheHarness) {
   NEMO_NEEDS_EVAL_DATA();
-  const std::string folder = nemo::testing::SharedPath("evaldata/oracle/model");
-  const auto tokenizer =
-      *LoadSentencePiece(nemo::testing::ReadFileOrDie(folder + "/tokenizer.model"));
-  const auto model = testing::Fp32Model::Load(folder + "/hf");
+  const OracleModel model(nemo::testing::SharedPath("evaldata/oracle/model"));
   HarnessRun run(GetParam());
-  auto responses = ResponsesFrom(run, *tokenizer, *model);
+  auto responses = ResponsesFrom(run, model);
   std::vector<TaskReport> reports;
   for (size_t i = 0; i < run.tasks.size(); ++i) {
     const std::string name = run.tasks[i].task->name;
