@@ -25,6 +25,9 @@ __device__ inline void StoreSum(Epilogue epilogue, float sum, void* y, int64_t i
     case Epilogue::kRelu2Bf16:
       static_cast<BF16*>(y)[index] = SquaredRelu(RoundToBF16(sum));
       return;
+    case Epilogue::kRelu2Float:
+      static_cast<float*>(y)[index] = sum < 0.0f ? 0.0f : sum * sum;
+      return;
   }
 }
 
