@@ -37,15 +37,27 @@ def layouts_of(model):
     return rows
 
 
+def memory_folder():
+    """A folder in memory if there is one with room: most of the time of a small conversion is waiting until the disk has
+    its files. None: where temporary files are otherwise, TMPDIR included."""
+    folder, room = '/dev/shm', 2 << 30
+    if 'TMPDIR' in os.environ or not os.access(folder, os.W_OK):
+        return None
+    status = os.statvfs(folder)
+    return folder if status.f_bavail * status.f_frsize >= room else None
+
+
 class Context:
-    def __init__(self):
+    """`on_disk`: the files are written to a disk even where memory_folder() is one."""
+
+    def __init__(self, on_disk=False):
         parser = argparse.ArgumentParser()
         parser.add_argument('--bin', required=True)
         parser.add_argument('--tests', required=True)
         parser.add_argument('checkpoint', nargs='?')
         args = parser.parse_args()
         self.bin, self.tests, self.checkpoint = args.bin, args.tests, args.checkpoint
-        self.dir = tempfile.mkdtemp(prefix='nemo_e2e_')
+        self.dir = tempfile.mkdtemp(prefix='nemo_e2e_', dir=None if on_disk else memory_folder())
 
     def __enter__(self):
         return self

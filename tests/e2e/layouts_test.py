@@ -3,7 +3,7 @@ import os
 
 from common import Context, check, layouts_of
 
-with Context() as c:
+with Context(on_disk=True) as c:
     source = c.source()
     legal_layouts = 0
     for name, flags, world_size, legal in layouts_of(c.model):

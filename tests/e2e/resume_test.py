@@ -218,7 +218,7 @@ def ranks(c, source, kind, whole, seconds):
     return 'ranks: 3, then 1'
 
 
-with Context() as c:
+with Context(on_disk=True) as c:
     source = c.path('model')
     write_model(source)
     for kind in KINDS:
