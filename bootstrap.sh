@@ -233,7 +233,8 @@ run_tests() {
     say "Running as root: OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 let mpirun start."
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   fi
-  show_and_run ctest --preset "$preset" --output-on-failure -j "$jobs"
+  # One more than cores: there is always a test that waits, for a disk, a daemon, a timeout.
+  show_and_run ctest --preset "$preset" --output-on-failure -j "$((jobs + 1))"
 }
 
 # ---- the commands ------------------------------------------------------------------------
