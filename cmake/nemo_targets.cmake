@@ -2,11 +2,14 @@
 # Sources are globbed, so a new file needs no build edit.
 
 add_library(nemo_options INTERFACE)
-target_include_directories(nemo_options INTERFACE ${PROJECT_SOURCE_DIR})
+set_target_properties(nemo_options PROPERTIES EXPORT_NAME options)
+target_include_directories(nemo_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/nemotron-toolkit>)
 target_compile_features(nemo_options INTERFACE cxx_std_20)
 target_compile_options(nemo_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wno-missing-field-initializers>
-  $<$<AND:$<BOOL:${NEMO_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>
+  # Warnings are ours, not those of who installs us.
+  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers>>
+  $<BUILD_INTERFACE:$<$<AND:$<BOOL:${NEMO_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>>
   # The canonical arithmetic says where a product and a sum are fused; the compiler must not choose.
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 if(NEMO_SANITIZE)
@@ -31,6 +34,8 @@ function(nemo_library name)
   add_library(nemo::${name} ALIAS nemo_${name})
   target_link_libraries(nemo_${name} PUBLIC nemo_options ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
   nemo_use_precompiled(nemo_${name} library)
+  set_target_properties(nemo_${name} PROPERTIES EXPORT_NAME ${name})
+  set_property(GLOBAL APPEND PROPERTY NEMO_LIBRARIES nemo_${name})
 endfunction()
 
 add_custom_target(tools)
@@ -43,7 +48,7 @@ function(nemo_tool name)
   target_link_libraries(${name} PRIVATE nemo_options ${ARG_LINK})
   nemo_use_precompiled(${name} tool)
   add_dependencies(tools ${name})
-  install(TARGETS ${name} RUNTIME DESTINATION bin)
+  nemo_install_tool(${name})
 endfunction()
 
 # nemo_test(NAME [LINK ...] [LABELS ...] [TIMEOUT s] [COST s] [SHARDS n]): one test program from the folder's *_test.cc.
