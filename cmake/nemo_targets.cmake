@@ -10,6 +10,8 @@ target_compile_options(nemo_options INTERFACE
   # Warnings are ours, not those of who installs us.
   $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wno-missing-field-initializers>>
   $<BUILD_INTERFACE:$<$<AND:$<BOOL:${NEMO_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>>
+  # Names of files are those of the repository, wherever it lies: two builds give the same bytes.
+  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>>
   # The canonical arithmetic says where a product and a sum are fused; the compiler must not choose.
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 if(NEMO_SANITIZE)
