@@ -7,8 +7,9 @@ if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
   set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
 elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # What a precompiled header makes GCC 12 inline, it takes for an overflow in std::string's operator+ (its bug 105651).
-  target_compile_options(nemo_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds -Wno-restrict
-    -Wno-stringop-overflow -Wno-stringop-overread>)
+  foreach(warning array-bounds restrict stringop-overflow stringop-overread)
+    target_compile_options(nemo_options INTERFACE $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-Wno-${warning}>>)
+  endforeach()
 endif()
 
 # nemo_precompiled(KIND [LINK ...] [HEADERS <...>...]): the headers for targets of this kind.
