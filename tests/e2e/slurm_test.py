@@ -1,6 +1,7 @@
-"""Two nodes of Slurm: conversion by several ranks, the same tokens for every layout, a rank that dies."""
+"""Two nodes of Slurm: conversion by several ranks, the same tokens for every layout, replicas, a rank that dies."""
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -43,6 +44,24 @@ def layouts(c, cluster, source):
     return runs
 
 
+def replicas(c, cluster, source):
+    """Two replicas of nemo-eval, a node for each or both on both, write the files of one; they meet in one folder."""
+    os.mkdir(c.path('rows'))
+    with open(c.path('tasks.yaml'), 'w') as f:
+        f.write('tasks: [{name: texts, kind: perplexity, data: {files: [rows.jsonl]}, target: "{{text}}", metrics: [byte_perplexity]}]')
+    with open(os.path.join(c.path('rows'), 'rows.jsonl'), 'w') as f:
+        for i in range(30):
+            f.write(json.dumps({'text': f'Act {i}, a room. What news, my lord?'}) + '\n')
+    flags = [source, '--task-file', c.path('tasks.yaml'), '--tasks', 'texts', '--data', c.path('rows'), '--threads', '1']
+    c.run('nemo-eval', *flags, '--output', c.path('scores'))
+    for layout in (['--tp', '2'], ['--pp', '2', '--dp', '2']):
+        cluster.run(4, os.path.join(c.bin, 'nemo-eval'), *flags, *layout, '--output', c.path('shared'))
+        expected, found = tree_bytes(c.path('scores')), tree_bytes(c.path('shared'))
+        lines, more = expected.pop('journal.jsonl'), found.pop('journal.jsonl')
+        check(found == expected and sorted(more.splitlines()) == sorted(lines.splitlines()), f'{layout} on two nodes: other scores')
+        shutil.rmtree(c.path('shared'))
+
+
 def dead_rank(c, cluster, source):
     """One rank is killed while it generates: the step ends within seconds, and says who is gone."""
     command = [os.path.join(c.bin, 'nemo-generate'), source, '--tp', '2', '--pp', '2', '--greedy', '--threads', '1',
@@ -70,6 +89,7 @@ with Context() as c:
     with Cluster(c.path('slurm')) as cluster:
         convert(c, cluster, source)
         runs = layouts(c, cluster, source)
+        replicas(c, cluster, source)
         seconds = dead_rank(c, cluster, source)
-    print(f'two nodes: 4 ranks convert as one does; {runs} runs of nemo-generate agree to the bit; a dead rank ends the step in '
-          f'{seconds:.1f} s')
+    print(f'two nodes: 4 ranks convert as one does; {runs} runs of nemo-generate agree to the bit; replicas of nemo-eval do; '
+          f'a dead rank ends the step in {seconds:.1f} s')
