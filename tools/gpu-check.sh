@@ -4,6 +4,7 @@
 set -euo pipefail
 
 readonly exit_failed=1 exit_usage=2 exit_environment=4
+readonly staged_tools=(nemo-generate nemo-bench)
 readonly max_stage_kib=$((60 * 1024))
 readonly prompts=("Write a poem on NVIDIA in the style of Shakespeare" "To be, or not to be")
 
@@ -12,8 +13,8 @@ usage() {
 Usage: gpu-check.sh stage DIR [--build BUILD]
        DIR/gpu-check.sh run [OUT] [--quick]
 
-  stage   copy the tests labelled gpu, the tools, their shared libraries, the demo model in two
-          formats and this script to DIR (at most 60 MiB), from the build in BUILD (default:
+  stage   copy the tests labelled gpu, nemo-generate, nemo-bench, their shared libraries, the demo
+          model and this script to DIR (at most 60 MiB), from the build in BUILD (default:
           build/cuda)
   run     on the machine with the GPU: look at it, run the tests, some of them again under
           compute-sanitizer; compare what the model says on the GPU with what it says on the
@@ -46,7 +47,7 @@ shared_libraries() {
     grep -vE '/(ld-linux[^/]*|lib(c|m|dl|rt|pthread|resolv|util|cuda)\.so[^/]*)$'
 }
 
-copy_stripped() { strip --strip-debug -o "$2/${1##*/}" "$1"; }
+copy_stripped() { strip --strip-unneeded -o "$2/${1##*/}" "$1"; }
 
 stage() {
   local to=$1 build=$2 root name
@@ -60,13 +61,14 @@ stage() {
     need "$build/tests/$name" "build it"
     copy_stripped "$build/tests/$name" "$to/tests"
   done
-  need "$build/bin/nemo-generate" "build the target tools"
-  programs=("$build"/bin/nemo-*)
+  for name in "${staged_tools[@]}" nemo-convert; do need "$build/bin/$name" "build the target tools"; done
+  programs=("${staged_tools[@]/#/$build/bin/}")
   for name in "${programs[@]}"; do copy_stripped "$name" "$to/bin"; done
   mapfile -t libraries < <(shared_libraries "$to"/bin/* "$to"/tests/*)
   for name in "${libraries[@]}"; do copy_stripped "$name" "$to/lib"; done
-  cp "$root/tests/data/shakespeare.nemo" "$root"/configs/models/nemotron4-340b*.yaml "$to/data/"
-  "$build/bin/nemo-convert" "$to/data/shakespeare.nemo" "$to/data/shakespeare-hf" --to hf --force -q
+  cp "$root"/configs/models/nemotron4-340b*.yaml "$to/data/"
+  # In the format that transformers reads too.
+  "$build/bin/nemo-convert" "$root/tests/data/shakespeare.nemo" "$to/data/shakespeare" --to hf --force -q
   cp "$root/tools/gpu-check.sh" "$root/tools/gpu-parity.py" "$to/"
   report_stage "$to" "${#tests[@]}" "${#programs[@]}" "${#libraries[@]}"
 }
@@ -74,7 +76,7 @@ stage() {
 report_stage() {
   local kib
   kib=$(du -sk "$1" | cut -f 1)
-  say "$1: $2 test programs, $3 tools, $4 shared libraries, the demo model twice; $((kib / 1024)) MiB"
+  say "$1: $2 test programs, $3 tools, $4 shared libraries, the demo model; $((kib / 1024)) MiB"
   ((kib <= max_stage_kib)) || die "$exit_failed" "that is more than $((max_stage_kib / 1024)) MiB"
 }
 
@@ -117,12 +119,16 @@ PY
 # Ranks that share a device wait for each other on it, which the loading of a kernel must not meet.
 ours() { CUDA_MODULE_LOADING=EAGER LD_LIBRARY_PATH=$here/lib:$vendor${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "$@"; }
 
-# Tests that skip for want of a device have not passed, whatever their exit code.
+# Tests that skip for want of a device have not passed, whatever their exit code, and have failed
+# where there is one.
 device_test() {
   local code=0
   ours "$@" --gtest_color=no || code=$?
   ((code == 0)) || return "$code"
-  ! grep -q '^no CUDA device' "$step_log" || { grep -m 1 '^no CUDA device' "$step_log"; return "$code_skipped"; }
+  grep -m 1 '^no CUDA device' "$step_log" >"$scratch/reason" || return 0
+  cat "$scratch/reason"
+  ((has_device)) && return 1
+  return "$code_skipped"
 }
 
 sanitizer() {
@@ -136,7 +142,7 @@ sanitizer() {
 # The tokens and log-probabilities of a run, without its times.
 answer() {
   local json
-  json=$(ours "$here/bin/nemo-generate" "$here/data/shakespeare.nemo" --json --logprobs --tokens-to-generate 64 "$@") || return
+  json=$(ours "$here/bin/nemo-generate" "$here/data/shakespeare" --json --logprobs --tokens-to-generate 64 "$@") || return
   tr -d ' \n' <<<"$json" | grep -o '"token_ids":.*,"offsets"'
 }
 
@@ -154,12 +160,12 @@ same_answers() {
 
 # The default mode against the reference backend: rms of the difference of all logits.
 close_logits() {
-  ours "$here/bin/nemo-bench" model "$here/data/shakespeare.nemo" --backend cuda --check --check-tokens 32 -p 128 -n 4 -b 1,3 -r 1 --warm "$@"
+  ours "$here/bin/nemo-bench" model "$here/data/shakespeare" --backend cuda --check --check-tokens 32 -p 128 -n 4 -b 1,3 -r 1 --warm "$@"
 }
 
 parity() {
   "$python" -c 'import torch, transformers' || { say "$python has no torch and transformers"; return "$code_skipped"; }
-  ours "$python" "$here/gpu-parity.py" "$here/bin/nemo-generate" "$here/data/shakespeare-hf" --backend cuda
+  ours "$python" "$here/gpu-parity.py" "$here/bin/nemo-generate" "$here/data/shakespeare" --backend cuda
 }
 
 # bench NAME ARGUMENTS...: nemo-bench, its table for the page and its object for the JSON file.
@@ -176,14 +182,14 @@ measure() {
   step "bench: kernels of a TP8 rank of the 340B" bench kernels kernels --backend cuda --model "$model" --layout 8,2 --tokens 1,8,64,512 --max-seconds 2
   step "bench: one layer of a TP8 rank of the 340B" bench layer model "$rank" --layers 1 --backend cuda -p 512 -n 32 -b 1,8,32 -r 3
   step "bench: sums over ranks" bench sums collectives --backend cuda --ranks 2,8 --filter device -e 4MiB
-  step "bench: the demo model" bench demo model "$here/data/shakespeare.nemo" --backend cuda -p 128 -n 64 -b 1,8 -r 3 --warm
+  step "bench: the demo model" bench demo model "$here/data/shakespeare" --backend cuda -p 128 -n 64 -b 1,8 -r 3 --warm
   step "bench: disk" bench disk io "$scratch" --size 1GiB
 }
 
 write_reports() {
   local IFS=,
   printf '{"device": %s, "passed": %s, "skipped": %d, "steps": [%s], "benchmarks": {%s}}\n' "$(json_text "$device")" \
-    "$( ((failures == 0 && skipped == 0)) && echo true || echo false)" "$skipped" "${steps[*]}" "${benches[*]-}" >"$1.json"
+    "$( ((failures == 0 && has_device)) && echo true || echo false)" "$skipped" "${steps[*]}" "${benches[*]-}" >"$1.json"
   {
     printf '<!DOCTYPE html><meta charset="utf-8"><title>gpu-check</title><style>%s</style>\n' \
       'body{font:16px/1.5 sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}td{padding:0 1rem 0 0}pre{overflow-x:auto}'
@@ -196,7 +202,8 @@ look_at_device() {
     nvidia-smi >>"$log" 2>&1 || true
     return 0
   fi
-  device="none: ${device##*: }"
+  command -v nvidia-smi >/dev/null || device="there is no nvidia-smi"
+  device="none: ${device//$'\n'/ }"
   return 1
 }
 

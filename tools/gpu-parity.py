@@ -19,7 +19,8 @@ CLEAR_MARGIN = 0.25  # between the first and the second choice, in log-probabili
 
 
 def generate(program, model, flags):
-    command = [program, model, "--json", "--logprobs", "--greedy", "--tokens-to-generate", "48", *flags]
+    command = [program, model, "--json", "--logprobs", "--greedy", "--tokens-to-generate", "48",
+               "--min-tokens-to-generate", "48", *flags]
     for prompt in PROMPTS:
         command += ["--prompt", prompt]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)

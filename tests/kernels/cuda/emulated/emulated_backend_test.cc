@@ -27,11 +27,10 @@ constexpr Tolerance kFast = {0x1p-7, 0x1p-6};
 INSTANTIATE_TEST_SUITE_P(Exact, BackendSuite,
                          ::testing::Values(Emulated("shuffled", simt::Order::kShuffled, true, {})),
                          BackendCaseName);
-INSTANTIATE_TEST_SUITE_P(
-    Fast, BackendSuite,
-    ::testing::Values(Emulated("backward", simt::Order::kBackward, false, kFast),
-                      Emulated("shuffled", simt::Order::kShuffled, false, kFast)),
-    BackendCaseName);
+INSTANTIATE_TEST_SUITE_P(Fast, BackendSuite,
+                         ::testing::Values(Emulated("shuffled", simt::Order::kShuffled, false,
+                                                    kFast)),
+                         BackendCaseName);
 
 }  // namespace
 }  // namespace nemo::testing

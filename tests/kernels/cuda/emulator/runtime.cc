@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
-#include <sched.h>
+#include <thread>
 #include <vector>
 
 namespace nemo::simt {
@@ -123,7 +123,7 @@ uint64_t NowNs() {
                                    std::chrono::steady_clock::now().time_since_epoch())
                                    .count());
 }
-void Pause() { sched_yield(); }
+void Pause() { std::this_thread::sleep_for(std::chrono::microseconds(20)); }
 
 }  // namespace nemo::simt
 
