@@ -10,10 +10,11 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/run"
 ln -s "$here/../golden" "$work/run/golden"
 ln -s "$here/../data" "$work/run/data"
-ln -s "$here/../../docs" "$work/run/docs"
 
 # A fixed surrounding: no colours, no inherited ranks, messages in one language.
 export PATH=$bin:$PATH LC_ALL=C.UTF-8 NO_COLOR=1 BASH_ENV=$here/lib.sh
+NEMO_DOCS=$(cd "$here/../../docs" && pwd)
+export NEMO_DOCS # for what documents say of the tools
 for name in $(compgen -e); do
   case $name in OMPI_* | PMIX_* | PMI_* | SLURM_*) unset "$name" ;; esac
 done

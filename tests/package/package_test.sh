@@ -40,7 +40,10 @@ counted=$("$work/consumer/count_parameters" "$demo" | head -1)
 expected=$("$work/usr/bin/nemo-inspect" "$demo" --json | sed -n 's/^  "parameters": \([0-9]*\).*/\1 parameters/p')
 [[ $counted == "$expected" ]] || fail "the consumer counts '$counted', nemo-inspect '$expected'"
 
-command -v dpkg-deb >/dev/null && command -v dpkg-shlibdeps >/dev/null || { echo "no dpkg-dev: no Debian packages made"; exit 0; }
+if ! command -v dpkg-deb >/dev/null || ! command -v dpkg-shlibdeps >/dev/null; then
+  echo "no dpkg-dev: no Debian packages made"
+  exit 0
+fi
 (cd "$work" && "$cpack" --config "$build/CPackConfig.cmake" -B "$work/deb" >"$work/cpack.txt") || { cat "$work/cpack.txt"; fail "cpack"; }
 main=("$work"/deb/nemotron-toolkit_*.deb) dev=("$work"/deb/nemotron-toolkit-dev_*.deb)
 [[ -e ${main[0]} && -e ${dev[0]} ]] || fail "cpack made $(ls "$work/deb")"

@@ -4,8 +4,8 @@ tools="nemo-convert nemo-reshard nemo-validate nemo-inspect nemo-generate nemo-e
 with_cuda() { sed -E '/; cuda \(/!s/(`--backend NAME` .*); default cpu/\1; cuda (NVIDIA GPU); default cpu/'; }
 for tool in $tools; do
   $tool manual markdown | with_cuda >page.md || echo "$tool: exit $?"
-  if [[ ${NEMO_UPDATE:-} ]]; then cp page.md "docs/tools/$tool.md"; fi
-  diff -u "docs/tools/$tool.md" page.md || echo "docs/tools/$tool.md is not what $tool prints"
+  if [[ ${NEMO_UPDATE:-} ]]; then cp page.md "$NEMO_DOCS/tools/$tool.md"; fi
+  diff -u "$NEMO_DOCS/tools/$tool.md" page.md || echo "docs/tools/$tool.md is not what $tool prints"
 done
 
 # man itself finds nothing to complain about, where it is installed.
