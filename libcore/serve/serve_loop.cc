@@ -1,5 +1,6 @@
 #include "libcore/serve/serve_loop.h"
 
+#include <ctime>
 #include <utility>
 
 namespace nemo {
@@ -9,11 +10,19 @@ double Seconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
+/// CPU time of this thread: what other threads and programs took does not count.
+double CpuSeconds() {
+  timespec time = {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 }  // namespace
 
 Status ServeLoop::Run() {
   if (stats_ != nullptr) stats_->SetLoad(runner_.load(), runner_.counts());
   while (true) {
+    const double cpu_begin = CpuSeconds();
     Turn turn;
     if (queue_ != nullptr) turn = NextTurn();
     const auto begin = Clock::now();
@@ -21,13 +30,18 @@ Status ServeLoop::Run() {
     const bool is_last = turn.is_last;
     NEMO_RETURN_IF_ERROR(Act(std::move(turn)));
     if (is_last) return OkStatus();
+    const bool steps = !runner_.idle();
     const auto step_begin = Clock::now();
+    const double cpu_step = CpuSeconds();
     NEMO_RETURN_IF_ERROR(Step());
+    if (queue_ == nullptr) continue;
+    const double cpu_end = CpuSeconds();
     const double step_seconds = Seconds(Clock::now() - step_begin);
-    if (queue_ != nullptr) {
-      GiveOut();
-      Report(begin, step_seconds);
-    }
+    GiveOut();
+    stats_->SetLoad(runner_.load(), runner_.counts());
+    if (!steps) continue;
+    const double own = CpuSeconds() - cpu_end + cpu_step - cpu_begin;
+    stats_->CountStep(step_seconds, Seconds(Clock::now() - begin), own);
   }
 }
 
@@ -92,11 +106,6 @@ void ServeLoop::GiveOut() {
     it->second.call->Tell(it->second.index, std::move(result));
     running_.erase(it);
   }
-}
-
-void ServeLoop::Report(Clock::time_point turn_begin, double step_seconds) {
-  stats_->SetLoad(runner_.load(), runner_.counts());
-  if (step_seconds > 0) stats_->CountStep(step_seconds, Seconds(Clock::now() - turn_begin));
 }
 
 }  // namespace nemo

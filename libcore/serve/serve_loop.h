@@ -48,7 +48,6 @@ class ServeLoop {
   Status Act(Turn turn);
   Status Step();
   void GiveOut();
-  void Report(Clock::time_point turn_begin, double step_seconds);
 
   RequestRunner& runner_;
   Communicator& world_;

@@ -65,11 +65,12 @@ void ServeStats::CountTokens(int64_t prompt, int64_t generated) {
   generated_tokens_ += generated;
 }
 
-void ServeStats::CountStep(double step_seconds, double turn_seconds) {
+void ServeStats::CountStep(double step_seconds, double turn_seconds, double own_cpu_seconds) {
   const std::lock_guard lock(mutex_);
   ++num_steps_;
   step_seconds_ += step_seconds;
   turn_seconds_ += turn_seconds;
+  own_cpu_seconds_ += own_cpu_seconds;
 }
 
 void ServeStats::SetLoad(const GeneratorLoad& load, const Scheduler::Counts& counts) {
@@ -109,6 +110,8 @@ std::string ServeStats::ToText(int64_t num_queued, int64_t num_connections, bool
   AppendCounter(&out, "nemo_step_seconds_total", step_seconds_, "Time in these steps.");
   AppendCounter(&out, "nemo_turn_seconds_total", turn_seconds_,
                 "Time of the server's turns, the steps in them included.");
+  AppendCounter(&out, "nemo_loop_cpu_seconds_total", own_cpu_seconds_,
+                "CPU time of the server's loop beside the steps.");
   first_token_.AppendTo(&out, "nemo_first_token_seconds",
                         "From a request to its first token, waiting included.");
   duration_.AppendTo(&out, "nemo_request_seconds", "From a request to the end of its answer.");

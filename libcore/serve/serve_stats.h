@@ -35,8 +35,9 @@ class ServeStats {
   void CountHangUp();
   void CountFirstToken(double seconds);
   void CountTokens(int64_t prompt, int64_t generated);
-  /// A step of the model, and the turn of the server around it.
-  void CountStep(double step_seconds, double turn_seconds);
+  /// A step of the model, the turn of the server around it, and the CPU time of the loop's thread
+  /// in that turn beside the step.
+  void CountStep(double step_seconds, double turn_seconds, double own_cpu_seconds);
   void SetLoad(const GeneratorLoad& load, const Scheduler::Counts& counts);
 
   GeneratorLoad load() const;
@@ -48,7 +49,7 @@ class ServeStats {
   std::map<std::pair<std::string, int>, int64_t, std::less<>> requests_;
   Histogram first_token_, duration_;
   int64_t num_hang_ups_ = 0, prompt_tokens_ = 0, generated_tokens_ = 0, num_steps_ = 0;
-  double step_seconds_ = 0, turn_seconds_ = 0;
+  double step_seconds_ = 0, turn_seconds_ = 0, own_cpu_seconds_ = 0;
   GeneratorLoad load_;
   Scheduler::Counts counts_;
 };

@@ -151,12 +151,11 @@ def report(args, load, before, after, seconds, memory):
     settled = memory[len(memory) // 4:]
     check(len(settled) < 8 or settled[-1] < 1.1 * settled[0] + 32, f'memory grows: {memory}')
     steps = grown('nemo_steps_total')
-    turn, step = grown('nemo_turn_seconds_total'), grown('nemo_step_seconds_total')
+    step, own = grown('nemo_step_seconds_total'), grown('nemo_loop_cpu_seconds_total')
     return {'clients': args.clients, 'seconds': round(seconds, 1), 'layout': f'TP{args.tp} x PP{args.pp}', 'counts': load.counts,
             'hang_ups': grown('nemo_hang_ups_total'), 'generated_tokens_per_second': round(grown('nemo_generated_tokens_total') / seconds, 1),
             'prompt_tokens_per_second': round(grown('nemo_prompt_tokens_total') / seconds, 1), 'steps': steps,
-            'step_us': round(1e6 * step / steps, 1), 'overhead_us_per_step': round(1e6 * (turn - step) / steps, 2),
-            'overhead_percent': round(100 * (turn - step) / step, 3), 'memory_mib': [memory[0], max(memory), memory[-1]]}
+            'step_us': round(1e6 * step / steps, 1), 'loop_cpu_us_per_step': round(1e6 * own / steps, 2), 'memory_mib': [memory[0], max(memory), memory[-1]]}
 
 
 def main():

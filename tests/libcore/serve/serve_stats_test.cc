@@ -50,8 +50,8 @@ TEST(ServeStats, TellsWhatWasCounted) {
   stats.CountFirstToken(0.02);
   stats.CountTokens(10, 3);
   stats.CountTokens(5, 4);
-  stats.CountStep(0.25, 0.5);
-  stats.CountStep(0.25, 0.25);
+  stats.CountStep(0.25, 0.5, 0.125);
+  stats.CountStep(0.25, 0.25, 0.125);
   stats.SetLoad({.num_running = 2, .num_waiting = 1, .kv_pages_used = 7, .kv_pages = 64},
                 {.preemptions = 3, .reused_tokens = 11});
   auto m = Parse(stats.ToText(4, 9, false));
@@ -72,6 +72,7 @@ TEST(ServeStats, TellsWhatWasCounted) {
   EXPECT_EQ(m.at("nemo_steps_total"), 2);
   EXPECT_EQ(m.at("nemo_step_seconds_total"), 0.5);
   EXPECT_EQ(m.at("nemo_turn_seconds_total"), 0.75);
+  EXPECT_EQ(m.at("nemo_loop_cpu_seconds_total"), 0.25);
   EXPECT_EQ(m.at("nemo_request_seconds_count"), 4);
   EXPECT_DOUBLE_EQ(m.at("nemo_request_seconds_sum"), 702.001);
   EXPECT_EQ(m.at("nemo_first_token_seconds_count"), 1);
@@ -105,7 +106,7 @@ TEST(ServeStats, ManyThreadsMayCount) {
       for (int i = 0; i < 500; ++i) {
         stats.CountRequest("/generate", 200, 0.1);
         stats.CountTokens(1, 2);
-        stats.CountStep(0.5, 0.5);
+        stats.CountStep(0.5, 0.5, 0);
         if (i % 100 == 0) stats.ToText(0, 0, true);
       }
     });
