@@ -69,6 +69,10 @@ const char* const kBarsStyle = R"(
   background: var(--warn); border-radius: 1px; box-shadow: 0 0 0 1px var(--paper); }
 .bars .scale { position: relative; height: 1rem; color: var(--soft); font-size: 11px; }
 .bars .scale b { position: absolute; transform: translateX(-50%); font-weight: 400; white-space: nowrap; }
+@media (max-width: 40rem) {
+  .bars { grid-template-columns: minmax(0, 7rem) minmax(2rem, 1fr) max-content; gap: .28rem .5rem; }
+  .bars .figure small { display: block; }
+}
 )";
 
 std::string BarsHtml(std::span<const ScoreBar> bars) {

@@ -18,6 +18,7 @@ constexpr int64_t kMaxResultsBytes = int64_t{256} << 20;
 constexpr int64_t kMaxSamplesBytes = int64_t{4} << 30;
 
 constexpr const char* kStyle = R"(
+h1 { overflow-wrap: anywhere; }
 :root { --groove: #f3f5f7; }
 @media (prefers-color-scheme: dark) { :root { --groove: #1e2327; } }
 h2 { margin-top: 2.2rem; } h2 small { font-weight: 400; color: var(--soft); margin-left: .5rem; }
