@@ -387,6 +387,73 @@ write('zstd', 'frame', b'\x00\x01' + bytes.fromhex('28b52ffd60180075000028000061
 
 # ---- what stands beside weights ----
 
+write('eval_data', 'csv', 'csv question,A,B,answer\n"a ""b"", c",1,"two\nlines",A\r\nplain,,x,B\n')
+write('eval_data', 'tsv', 'tsv question,answer\n"a\t1\n\u554f\u984c\t2,125\r\n')
+write('eval_data', 'jsonl', 'jsonl\n{"a": 1, "b": ["x", {"c": null}]}\n\n{"a": "\\ud834\\udd1e", "d": 1e300}\n')
+write('eval_data', 'json', 'json examples\n{"canary": "x", "examples": [{"input": "a\\nb", "target": "(A)"}, {}]}')
+write('eval_data', 'csv_many_rows', 'csv a\n' + 'x\n' * 300)
+write('eval_data', 'tsv_many_fields', 'tsv a\n' + '\t' * 400)
+write('eval_data', 'csv_open_quote', 'csv a,b\n1,"2' + '""' * 200)
+JOURNAL_HEAD = '{"nemo_eval_journal":1,"run":"key"}\n'
+write('eval_journal', 'plain', JOURNAL_HEAD + '{"task":"mmlu","doc":3,"responses":[[-8.25,false],[-0.3333333333333333,true]]}\n'
+      '{"task":"humaneval","doc":0,"responses":["    return 1\\n","\\u554f"]}\n')
+write('eval_journal', 'torn', JOURNAL_HEAD + '{"task":"a","doc":1,"responses":[[-1,true]]}\n{"task":"a","doc":2,"resp')
+write('eval_journal', 'another_run', JOURNAL_HEAD.replace('key', 'other'))
+write('eval_journal', 'one_sample_many_times', JOURNAL_HEAD + '{"task":"a","doc":1,"responses":[[1,true]]}\n' * 30)
+write('eval_journal', 'no_responses', JOURNAL_HEAD + ''.join('{"task":"","doc":%d,"responses":[]}\n' % i for i in range(30)))
+CHOICE = """  - name: %s
+    kind: multiple_choice
+    data: {files: [rows.jsonl]}
+    question: '{{line | replace("be", "do") | strip}}'
+    choices: {each: names, value: '{{letter}} {{item}}'}
+    gold: '{{right}}'
+    gold_among: {each: names, value: '{{item}}'}
+    metrics: [acc, acc_norm]
+"""
+write('eval_task', 'choices', 'tasks:\n' + CHOICE % 'plain' + 'groups: [{name: all, members: [plain], metrics: ["acc,none"]}]\n')
+write('eval_task', 'generate', r"""tasks:
+  - name: g
+    kind: generate_until
+    data: {files: [rows.jsonl], where: {number: 7}}
+    fewshot: {samples: [{line: a, right: b, input: c}], draw: random, others_only: false}
+    num_fewshot: 1
+    fields: {short: '{{line | before(",") | lower}}', all: {each: names, value: '{{item}}', join: '; '}}
+    question: "{{short}} {{all}} {{inner.text}}"
+    target: '{{right | capitalize}}'
+    until: ["\n"]
+    filters:
+      - {name: a, steps: [{regex: {pattern: 'answer is (\(.\))'}}, strip]}
+      - {name: b, take: last, steps: [{choice: {pattern: '[A-Z]', ignore_case: true}}]}
+      - {name: c, steps: [{map: {patterns: {'(?i)fig': yes}, ignore_case: true}}]}
+      - {name: d, steps: [{number: {pattern: '-?[0-9]+'}}]}
+      - {name: e, steps: [word_order]}
+    metrics: [exact_match: {ignore_case: true, ignore_punctuation: true, ignore: [',', '\$']}]
+""")
+write('eval_task', 'code', """tasks:
+  - {name: c, kind: code, data: {files: [r.jsonl]}, question: '{{line}}', target: x, program: '{{line}}{{completion}}', metrics: ['pass@1', 'pass@10']}
+  - {name: p, kind: perplexity, data: {files: [r.jsonl]}, target: '{{line | remove("[aeiou]") | drop(2)}}', metrics: [byte_perplexity, word_perplexity]}
+""")
+write('eval_task', 'loop', 'tables: {t: [{n: a, d: [x]}, {n: b, d: [y, z]}]}\ntasks:\n' + (CHOICE % "'${n}'").replace(
+    'data:', 'for_each: t\n    until: ${d}\n    data:'))
+# Each of these was meant to become gigabytes.
+write('eval_task', 'fields_that_double', """tasks:
+  - name: d
+    kind: perplexity
+    data: {files: [rows.jsonl]}
+    fields: {a: '{{line}}{{line}}', %s}
+    target: '{{z}}'
+    metrics: [byte_perplexity]
+""" % ', '.join("%s: '{{%s}}{{%s}}'" % (b, a, a) for a, b in zip('abcdefghijklmnopqrstuvwxy', 'bcdefghijklmnopqrstuvwxyz')))
+write('eval_task', 'replaced_by_more', """tasks:
+  - name: r
+    kind: perplexity
+    data: {files: [rows.jsonl]}
+    target: '{{line%s}}'
+    metrics: [byte_perplexity]
+""" % (' | replace("o", "oooooooooooooooooooo")' * 10))
+write('eval_task', 'a_long_row_many_times', 'tables: {t: [{v: %s}]}\ntasks:\n  - {for_each: t, name: [%s]}\n' % (
+    'x' * 900, ','.join(['"${v}"'] * 150)))
+write('eval_task', 'many_rows', 'tables: {t: [%s]}\ntasks:\n' % ','.join(['{}'] * 150) + (CHOICE % 'm').replace('data:', 'for_each: t\n    data:'))
 write('journal', 'plain', '\n'.join(['{"journal":1,"conversion":"key"}', json.dumps(
     {'file': 'a', 'tensor': 't', 'xxh3': '0' * 32, 'offset': 4096, 'bytes': 32, 'note': 'n'}), json.dumps(
     {'file': 'a', 'size': 4128, 'metadata_xxh3': 'f' * 32}), '{"file": "b", "tens']))
