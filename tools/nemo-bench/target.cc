@@ -8,7 +8,6 @@
 #include "libcore/model/architecture.h"
 #include "libcore/tensor/spec.h"
 #include "tools/common/suggest.h"
-#include "tools/nemo-bench/measure/gpu_state.h"
 #include "tools/nemo-bench/measure/probes.h"
 
 namespace nemo {
@@ -101,14 +100,6 @@ Result<std::optional<Limits>> ProbeLimits(Backend& backend, int threads) {
   NEMO_ASSIGN_OR_RETURN(DeviceRates rates, row.probe(backend));
   return std::optional<Limits>(Limits{rates.read_bytes_per_second, rates.copy_bytes_per_second,
                                       rates.flops_per_second, std::move(rates.compute)});
-}
-
-std::string DeviceStateText(const Result<Value>& before, const Result<Value>& after) {
-  if (!before || !after) {
-    return Format("clocks and power of the device are not known: {}",
-                  (before ? after : before).error().message());
-  }
-  return Format("before, {}; after, {}", GpuStateText(*before), GpuStateText(*after));
 }
 
 std::string DescribeBackend(const Backend& backend) {

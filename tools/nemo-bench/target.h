@@ -8,7 +8,6 @@
 
 #include "kernels/registry.h"
 #include "libcore/base/status.h"
-#include "libcore/base/value.h"
 #include "libcore/layout/parallel_layout.h"
 #include "libcore/model/config.h"
 #include "tools/common/flag.h"
@@ -28,9 +27,6 @@ Result<std::unique_ptr<Backend>> MakeBackend(const BackendChoice& choice, int th
 /// What the memory and the arithmetic of a backend can do at best, by the host's probes or its own;
 /// nothing where it has none. `threads`: of the host.
 Result<std::optional<Limits>> ProbeLimits(Backend& backend, int threads);
-/// "GPU 0 ...": clocks, power and temperature of the device before and after a run, for a backend
-/// that is no part of the host.
-std::string DeviceStateText(const Result<Value>& before, const Result<Value>& after);
 /// "cpu (avx512)".
 std::string DescribeBackend(const Backend& backend);
 

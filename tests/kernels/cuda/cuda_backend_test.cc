@@ -6,19 +6,24 @@
 
 #include "kernels/cuda/backend.h"
 #include "tests/conformance/backend_suite.h"
+#include "tests/kernels/cuda/device_suite.h"
 
 namespace nemo::testing {
 namespace {
 
-INSTANTIATE_TEST_SUITE_P(Cuda, BackendSuite,
-                         ::testing::Values(BackendCase{"cuda",
-                                                       [] { return CreateCudaBackend({}); }}),
-                         BackendCaseName);
+INSTANTIATE_TEST_SUITE_P(
+    Cuda, BackendSuite,
+    ::testing::Values(BackendCase{"exact",
+                                  [] { return CreateCudaBackend({.deterministic = true}); }},
+                      BackendCase{"fast", [] { return CreateCudaBackend({}); }, kTensorCores}),
+    BackendCaseName);
+INSTANTIATE_TEST_SUITE_P(Cuda, DeviceSuite, ::testing::Values(CreateCudaBackend));
 
+/// With the sums of the contract.
 class CudaBackend : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto backend = CreateCudaBackend({});
+    auto backend = CreateCudaBackend({.deterministic = true});
     if (backend.error().code() == StatusCode::kUnavailable)
       GTEST_SKIP() << backend.error().message();
     ASSERT_TRUE(backend.has_value()) << backend.error().message();
@@ -63,11 +68,30 @@ TEST_F(CudaBackend, PacksMoreThanItsStagingHolds) {
              RunLinear(*backend_, in, Epilogue::kFloat), "20 MB of weights");
 }
 
+TEST_F(CudaBackend, LibraryAndOwnProductsAgree) {
+  auto fast = CreateCudaBackend({});
+  ASSERT_TRUE(fast.has_value()) << fast.error().message();
+  if (CudaLibraryName(**fast).empty()) GTEST_SKIP() << "this machine has no cuBLASLt";
+  const LinearInput in = RandomLinear(random_, 512, 1024, 130, 1);  // more tokens than are ours
+  for (const Epilogue epilogue : {Epilogue::kBf16, Epilogue::kRelu2Bf16, Epilogue::kFloat}) {
+    ExpectSame(RunLinear(*backend_, in, epilogue), RunLinear(**fast, in, epilogue),
+               CudaLibraryName(**fast), kTensorCores);
+  }
+}
+
+TEST_F(CudaBackend, ProbesWhatTheDeviceCanDo) {
+  const auto rates = ProbeCuda(*backend_);
+  ASSERT_TRUE(rates.has_value()) << rates.error().message();
+  EXPECT_GT(rates->read_bytes_per_second, 1e10);
+  EXPECT_GT(rates->copy_bytes_per_second, 1e10);
+  EXPECT_GT(rates->flops_per_second, 1e12);
+}
+
 TEST_F(CudaBackend, TwoOfThemShareADevice) {
   const LinearInput in = RandomLinear(random_, 40, 72, 3, 1);
   const std::vector<float> expected = RunLinear(*backend_, in, Epilogue::kFloat);
   {
-    auto other = CreateCudaBackend({});
+    auto other = CreateCudaBackend({.deterministic = true});
     ASSERT_TRUE(other.has_value()) << other.error().message();
     ExpectSame(expected, RunLinear(**other, in, Epilogue::kFloat), "the other");
   }

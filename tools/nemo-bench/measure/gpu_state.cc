@@ -97,4 +97,12 @@ std::string GpuStateText(const Value& state) {
                 Figure(state, "watts", "W"), Figure(state, "celsius", "C"));
 }
 
+std::string DeviceStateText(const Result<Value>& before, const Result<Value>& after) {
+  if (!before || !after) {
+    return Format("clocks and power of the device are not known: {}",
+                  (before ? after : before).error().message());
+  }
+  return Format("before, {}; after, {}", GpuStateText(*before), GpuStateText(*after));
+}
+
 }  // namespace nemo

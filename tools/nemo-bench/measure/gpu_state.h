@@ -14,5 +14,7 @@ namespace nemo {
 Result<Value> GpuState(int index);
 /// "NVIDIA H100 80GB HBM3: 1980 MHz, memory 2619 MHz, 350 W, 45 C".
 std::string GpuStateText(const Value& state);
+/// Both sides of a run, or why they are not known.
+std::string DeviceStateText(const Result<Value>& before, const Result<Value>& after);
 
 }  // namespace nemo

@@ -21,35 +21,6 @@ namespace {
 using testing::DeviceArray;
 using testing::ExpectSame;
 
-class DeviceSums : public ::testing::TestWithParam<int> {
- protected:
-  void SetUp() override { simt::SetOrder(simt::Order::kShuffled); }
-};
-
-TEST_P(DeviceSums, HaveTheBitsOfTheHostsSumsInEveryRound) {
-  for (const bool deterministic : {false, true}) {
-    const Status status = RunRanks(GetParam(), [&](Communicator& group) -> Status {
-      NEMO_ASSIGN_OR_RETURN(const auto backend,
-                            CreateCudaBackend({.deterministic = deterministic}));
-      NEMO_ASSIGN_OR_RETURN(GroupSum* const sum, backend->JoinGroup(group));
-      EXPECT_EQ(sum->Describe(), "peer memory");
-      std::mt19937 random(static_cast<uint32_t>(group.rank()) + 1);
-      // Sizes that go up and down, so that blocks of neighbouring rounds have different work.
-      for (const int64_t count : {1, 5000, 33, 70'000, 1024, 40'000, 3}) {
-        std::vector<float> host = testing::RandomFloats(random, count);
-        DeviceArray<float> device(*backend, host);
-        NEMO_RETURN_IF_ERROR(sum->AllReduceSum(device.data(), count));
-        NEMO_RETURN_IF_ERROR(group.AllReduceSum(host));
-        ExpectSame(host, device.Download(), Format("{} floats", count));
-      }
-      return OkStatus();
-    });
-    EXPECT_TRUE(status.ok()) << status.message();
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Ranks, DeviceSums, ::testing::Values(2, 3, 4, 8));
-
 TEST(DeviceGroup, SumsWhatIsLargerThanASegmentInPieces) {
   const Status status = RunRanks(2, [&](Communicator& group) -> Status {
     NEMO_ASSIGN_OR_RETURN(const auto backend, CreateCudaBackend({}));

@@ -1,36 +1,37 @@
 // The whole CUDA wing, every line of its kernels included, in the emulator: the suite of all
-// backends, and what happens when the driver says no.
+// backends and the wing's own.
 #include <gtest/gtest.h>
 
 #include "kernels/cuda/backend.h"
 #include "tests/conformance/backend_suite.h"
+#include "tests/kernels/cuda/device_suite.h"
+#include "tests/kernels/cuda/emulator/gemm.h"
 #include "tests/kernels/cuda/emulator/runtime.h"
 
 namespace nemo::testing {
 namespace {
 
-BackendCase Emulated(const std::string& name, simt::Order order, bool deterministic,
-                     Tolerance tolerance) {
-  return {name,
-          [order, deterministic] {
-            simt::SetOrder(order);
-            return CreateCudaBackend({.deterministic = deterministic});
-          },
-          tolerance};
+/// With the threads of a block in an order of chance.
+Result<std::unique_ptr<Backend>> Emulated(const BackendOptions& options) {
+  simt::SetOrder(simt::Order::kShuffled);
+  simt::SetGemmLibrary({});
+  return CreateCudaBackend(options);
 }
 
-/// Results are bf16 of sums whose order differs: an element may round to the neighbour, 2^-8 of it,
-/// and its square to the next but one; attention rounds probabilities too, which moves an output by
-/// at most 2^-9 of the values, whose size is 1 to 4.
-constexpr Tolerance kFast = {0x1p-7, 0x1p-6};
+INSTANTIATE_TEST_SUITE_P(
+    Emulated, BackendSuite,
+    ::testing::Values(BackendCase{"exact", [] { return Emulated({.deterministic = true}); }},
+                      BackendCase{"fast", [] { return Emulated({}); }, kTensorCores}),
+    BackendCaseName);
+INSTANTIATE_TEST_SUITE_P(Emulated, DeviceSuite, ::testing::Values(Emulated));
 
-INSTANTIATE_TEST_SUITE_P(Exact, BackendSuite,
-                         ::testing::Values(Emulated("shuffled", simt::Order::kShuffled, true, {})),
-                         BackendCaseName);
-INSTANTIATE_TEST_SUITE_P(Fast, BackendSuite,
-                         ::testing::Values(Emulated("shuffled", simt::Order::kShuffled, false,
-                                                    kFast)),
-                         BackendCaseName);
+TEST(EmulatedEngine, ReplaysItsDecodeSteps) {
+  const int64_t launches = simt::NumCalls("cudaGraphLaunch");
+  const auto logits = LogitsWith({2, 1, [] { return Emulated({}); }});
+  ASSERT_TRUE(logits) << logits.error().message();
+  // Of six decode steps of two ranks the first is done as it is.
+  EXPECT_EQ(simt::NumCalls("cudaGraphLaunch") - launches, 2 * 5);
+}
 
 }  // namespace
 }  // namespace nemo::testing

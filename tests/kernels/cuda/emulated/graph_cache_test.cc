@@ -93,37 +93,5 @@ TEST_F(GraphCacheTest, TellsWhenALaunchFails) {
   EXPECT_EQ(failed.message(), "cudaGraphLaunch: cudaErrorIllegalAddress (cudaErrorIllegalAddress)");
 }
 
-TEST(Repeat, ReplaysOperationsOnWhatIsInMemoryThen) {
-  auto backend = CreateCudaBackend({});
-  ASSERT_TRUE(backend);
-  std::mt19937 random(3);
-  const testing::LinearInput in = testing::RandomLinear(random, 100, 4104, 3, 1);
-  auto weight = (*backend)->Pack(in.weight, in.n, in.k, 1);
-  ASSERT_TRUE(weight);
-  testing::DeviceArray<BF16> x(**backend, in.x);
-  testing::DeviceArray<float> y(**backend, std::vector<float>(in.m * in.n));
-  int num_calls = 0;
-  const auto calls = [&] {
-    ++num_calls;
-    return (*backend)->ops().linear(**backend,
-                                    {weight->get(), x.data(), in.m, y.data(), Epilogue::kFloat});
-  };
-  const int64_t launches = simt::NumCalls("cudaGraphLaunch");
-  for (int step = 0; step < 4; ++step) {
-    testing::LinearInput now = in;
-    now.x = testing::RandomBF16(random, in.m * in.k);
-    ASSERT_TRUE((*backend)->Upload(x.data(), std::as_bytes(std::span(now.x))).ok());
-    ASSERT_TRUE((*backend)->Repeat(3, calls).ok());
-    testing::ExpectSame(testing::RunLinear(**backend, now, Epilogue::kFloat), y.Download(),
-                        Format("step {}", step));
-  }
-  EXPECT_EQ(simt::NumCalls("cudaGraphLaunch") - launches, 3);
-  EXPECT_EQ(num_calls, 2);
-  // More scratch moves what the records point to.
-  testing::RunLinear(**backend, testing::RandomLinear(random, 200, 4104, 64, 1), Epilogue::kFloat);
-  ASSERT_TRUE((*backend)->Repeat(3, calls).ok());
-  EXPECT_EQ(num_calls, 3) << "an old record was replayed";
-}
-
 }  // namespace
 }  // namespace nemo::cuda
