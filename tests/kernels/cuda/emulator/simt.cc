@@ -58,6 +58,11 @@ struct Copy {
   void* to;
   const void* from;
   size_t size;
+
+  void Do() const {
+    std::memset(to, 0, 16);
+    if (size > 0) std::memcpy(to, from, size);
+  }
 };
 
 enum class State { kReady, kAtBlock, kAtWarp, kDone };
@@ -89,13 +94,13 @@ class Machine {
     num_threads_ = threads;
     Prepare();
     while (num_done_ < num_threads_) {
+      // A warp runs as far as it can before the next one begins: nothing but a barrier may keep one
+      // warp from running ahead of another.
       bool moved = false;
-      for (const int i : sequence_) {
-        if (fibers_[i].state != State::kReady) continue;
-        moved = true;
-        Resume(i);
+      Arrange(warp_sequence_);
+      for (const int warp : warp_sequence_) {
+        while (RunWarp(warp)) moved = true;
       }
-      moved |= ReleaseWarps();
       moved |= ReleaseBlock();
       if (!moved) Die("the threads of a block wait at different barriers", "");
     }
@@ -118,6 +123,10 @@ class Machine {
   }
 
   Fiber& current() { return fibers_[current_]; }
+  bool FlipsACoin() {
+    return order_of_threads.load(std::memory_order_relaxed) == Order::kShuffled &&
+           random_() % 2 == 0;
+  }
   std::byte* shared() { return shared_.data() + shared_offset_; }
 
   Index thread, block, grid;
@@ -131,13 +140,33 @@ class Machine {
       shared_offset_ = 128 - reinterpret_cast<uintptr_t>(shared_.data()) % 128;
     }
     std::fill(shared_.begin(), shared_.end(), std::byte{0xff});
-    sequence_.resize(num_threads_);
-    std::iota(sequence_.begin(), sequence_.end(), 0);
-    const Order order = order_of_threads.load();
-    if (order == Order::kBackward) std::reverse(sequence_.begin(), sequence_.end());
-    if (order == Order::kShuffled) std::shuffle(sequence_.begin(), sequence_.end(), random_);
+    warp_sequence_.resize(warps_.size());
+    std::iota(warp_sequence_.begin(), warp_sequence_.end(), 0);
+    lane_sequence_.resize(kWarpLanes);
+    std::iota(lane_sequence_.begin(), lane_sequence_.end(), 0);
+    Arrange(lane_sequence_);
     num_done_ = 0;
     for (int i = 0; i < num_threads_; ++i) Start(fibers_[i]);
+  }
+
+  /// Puts 0, 1, ... in the order that the test has chosen.
+  void Arrange(std::vector<int>& sequence) {
+    const Order order = order_of_threads.load(std::memory_order_relaxed);
+    if (order == Order::kForward) return;
+    std::sort(sequence.begin(), sequence.end(), std::greater<int>());
+    if (order == Order::kShuffled) std::shuffle(sequence.begin(), sequence.end(), random_);
+  }
+
+  /// Runs the lanes that are ready up to their next wait. False: there were none.
+  bool RunWarp(int warp) {
+    bool moved = false;
+    for (const int lane : lane_sequence_) {
+      const int i = warp * kWarpLanes + lane;
+      if (i >= num_threads_ || fibers_[i].state != State::kReady) continue;
+      moved = true;
+      Resume(i);
+    }
+    return ReleaseWarp(warp) || moved;
   }
 
   /// The stack as if Enter had been interrupted at its first instruction.
@@ -183,20 +212,16 @@ class Machine {
     return there == end - begin;
   }
 
-  bool ReleaseWarps() {
-    bool released = false;
-    for (int begin = 0; begin < num_threads_; begin += kWarpLanes) {
-      const int end = std::min(begin + kWarpLanes, num_threads_);
-      if (!AllAt(State::kAtWarp, begin, end)) continue;
-      for (int i = begin; i < end; ++i) {
-        if (fibers_[i].operation != fibers_[begin].operation) {
-          Die("the lanes of a warp differ: ", fibers_[i].operation);
-        }
-        fibers_[i].state = State::kReady;
+  bool ReleaseWarp(int warp) {
+    const int begin = warp * kWarpLanes, end = std::min(begin + kWarpLanes, num_threads_);
+    if (!AllAt(State::kAtWarp, begin, end)) return false;
+    for (int i = begin; i < end; ++i) {
+      if (fibers_[i].operation != fibers_[begin].operation) {
+        Die("the lanes of a warp differ: ", fibers_[i].operation);
       }
-      released = true;
+      fibers_[i].state = State::kReady;
     }
-    return released;
+    return true;
   }
 
   bool ReleaseBlock() {
@@ -208,7 +233,7 @@ class Machine {
   const std::function<void()>* kernel_ = nullptr;
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
-  std::vector<int> sequence_;
+  std::vector<int> warp_sequence_, lane_sequence_;
   std::vector<std::byte> shared_;
   size_t shared_offset_ = 0;
   std::mt19937 random_{1};
@@ -247,7 +272,12 @@ void CopyLater(void* to, const void* from, size_t size) {
   if (reinterpret_cast<uintptr_t>(to) % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0) {
     Die("a copy to shared memory is not aligned to 16 bytes", "");
   }
-  Machine::Get().current().open_group.push_back({to, from, size});
+  Machine& machine = Machine::Get();
+  if (machine.FlipsACoin()) {
+    Copy{to, from, size}.Do();
+  } else {
+    machine.current().open_group.push_back({to, from, size});
+  }
 }
 
 void CommitCopies() {
@@ -259,10 +289,7 @@ void CommitCopies() {
 void WaitCopies(int pending) {
   Fiber& fiber = Machine::Get().current();
   while (std::ssize(fiber.groups) > pending) {
-    for (const Copy& copy : fiber.groups.front()) {
-      std::memset(copy.to, 0, 16);
-      if (copy.size > 0) std::memcpy(copy.to, copy.from, copy.size);
-    }
+    for (const Copy& copy : fiber.groups.front()) copy.Do();
     fiber.groups.pop_front();
   }
 }

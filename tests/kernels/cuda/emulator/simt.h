@@ -1,7 +1,8 @@
 // Blocks of GPU threads on a host thread: the kernels of kernels/cuda, compiled by the host's
 // compiler, run here line by line, so that tests execute them where there is no device. A thread of
-// a block is a fiber; fibers change at barriers only, in an order that a test may choose: a result
-// that depends on it is a missing barrier.
+// a block is a fiber; fibers change at barriers only, and a warp runs up to the block's next
+// barrier before another one begins, in an order that a test may choose: a result that depends on
+// it is a missing barrier.
 #pragma once
 
 #include <cstddef>
@@ -42,8 +43,9 @@ void SyncBlock();
 /// i * kSlotBytes, until this thread's next call. All lanes must name the same `operation`.
 const std::byte* Exchange(std::string_view operation, const void* mine, size_t size);
 
-/// One 16-byte copy to shared memory that happens no earlier than it is waited for: what reads too
-/// early sees the bytes of before. `size` bytes are copied, the rest is zero.
+/// One 16-byte copy to shared memory that happens when it is waited for, so that what reads too
+/// early sees the bytes of before; in shuffled order it may also happen at once, so that what is
+/// still read is overwritten. `size` bytes are copied, the rest is zero.
 void CopyLater(void* to, const void* from, size_t size);
 void CommitCopies();
 /// Makes all but the newest `pending` committed groups happen.
