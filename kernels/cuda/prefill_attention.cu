@@ -179,8 +179,8 @@ __device__ void WalkRun(const FastAttentionParams& p, const Run& run, int64_t ti
     }
   }
   WaitCopies<0>();
+  // All threads were done with the queries at the last page's barriers.
   StoreRows<kHeadDim>(p, run, tile_begin, total, sums);
-  __syncthreads();  // before the next run's queries
 }
 
 /// Blocks of the same tokens are neighbours.
