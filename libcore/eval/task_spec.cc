@@ -70,8 +70,9 @@ std::vector<FieldSpec> ReadFields(SpecReader& reader) {
   std::vector<FieldSpec> fields;
   const Value* specs = reader.Mapping("fields");
   if (specs == nullptr) return fields;
-  for (const auto& [name, spec] : specs->as_object()) {
-    fields.push_back(Parsed<FieldSpec>(reader, name, [&] { return ParseField(name, spec); }));
+  for (const auto& field : specs->as_object()) {  // no structured binding: clang 14 captures none
+    fields.push_back(Parsed<FieldSpec>(reader, field.first,
+                                       [&] { return ParseField(field.first, field.second); }));
   }
   return fields;
 }
