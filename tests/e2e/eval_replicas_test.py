@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from common import Context, check, skip, tree_bytes
-from processes import children_of, is_running
+from processes import children_of, ranks_left
 
 SECONDS = 10
 TASKS = '''
@@ -86,10 +86,7 @@ def kill_one(c, mpirun, victim, flags, recovery, whole):
             job.wait(timeout=SECONDS)
             elapsed = time.monotonic() - begin
             check(recovery or job.returncode != 0, f'{what}: exit 0')
-            # The launcher may be gone a moment before the last of its ranks.
-            while any(map(is_running, ranks.values())) and time.monotonic() < begin + SECONDS:
-                time.sleep(0.02)
-            left = [rank for rank, pid in ranks.items() if is_running(pid)]
+            left = ranks_left(ranks, begin + SECONDS)
             check(not left, f'{what}: ranks {left} still run')
         except subprocess.TimeoutExpired:
             check(False, f'{what}: still running after {SECONDS} s')

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from common import Context, check, skip
-from processes import children_of, is_running
+from processes import children_of, ranks_left
 
 SECONDS = 10
 
@@ -30,7 +30,7 @@ def kill_one(c, mpirun, victim, flags, recovery):
             elapsed = time.monotonic() - begin
             # A launcher that recovers has no failure to tell.
             check(recovery or job.returncode != 0, f'{flags}, rank {victim}: exit 0')
-            left = [rank for rank, pid in ranks.items() if is_running(pid)]
+            left = ranks_left(ranks, begin + SECONDS)
             check(not left, f'{flags}, rank {victim}: ranks {left} still run')
         except subprocess.TimeoutExpired:
             check(False, f'{flags}, rank {victim}, recovery {recovery}: still running after {SECONDS} s')

@@ -1,5 +1,6 @@
 """Ranks that a launcher started, seen from outside."""
 import os
+import time
 
 
 def rank_of(pid):
@@ -34,3 +35,11 @@ def is_running(pid):
             return f.read().rpartition(')')[2].split()[0] not in 'ZX'
     except OSError:
         return False
+
+
+def ranks_left(ranks, until):
+    """Ranks (by number, of their processes) that still run at the time `until` (monotonic). A launcher may be gone a
+    moment before the last of them."""
+    while any(map(is_running, ranks.values())) and time.monotonic() < until:
+        time.sleep(0.02)
+    return [rank for rank, pid in ranks.items() if is_running(pid)]
