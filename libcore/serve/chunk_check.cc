@@ -59,8 +59,9 @@ ChunkCheck::Verdict ChunkCheck::TakeByte(char byte) {
 
 ChunkCheck::Verdict ChunkCheck::TakeSizeByte(char byte) {
   if (const int digit = HexDigit(byte); digit >= 0) {
+    if (++num_digits_ > kMaxDigits) return Verdict::kTooLarge;
     size_ = size_ * 16 + digit;
-    return ++num_digits_ <= kMaxDigits ? Verdict::kGood : Verdict::kTooLarge;
+    return Verdict::kGood;
   }
   if (num_digits_ == 0 || (byte != '\r' && byte != ';')) return Verdict::kMalformed;
   place_ = byte == '\r' ? Place::kSizeEnd : Place::kExtension;
