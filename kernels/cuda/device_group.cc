@@ -5,6 +5,8 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <unistd.h>
 
 #include "libcore/base/format.h"
@@ -19,6 +21,33 @@ uint64_t MachineHash() {
   std::getline(file, id);
   return std::hash<std::string>()(id);
 }
+
+/// The segments of this process' ranks by address. A rank holds those of all that share its
+/// process: whoever leaves first, none is freed while a kernel of another may still write to it.
+class SegmentsOfProcess {
+ public:
+  static SegmentsOfProcess& Get() {
+    static auto* segments = new SegmentsOfProcess;
+    return *segments;
+  }
+
+  void Publish(const std::shared_ptr<DeviceBuffer>& segment) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(segments_, [](const auto& entry) { return entry.second.expired(); });
+    segments_[reinterpret_cast<uint64_t>(segment->data())] = segment;
+  }
+
+  /// nullptr: its rank has left already.
+  std::shared_ptr<DeviceBuffer> Find(uint64_t address) {
+    const std::lock_guard lock(mutex_);
+    const auto found = segments_.find(address);
+    return found == segments_.end() ? nullptr : found->second.lock();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<uint64_t, std::weak_ptr<DeviceBuffer>> segments_;
+};
 
 /// Every rank's part in the group: plain bytes.
 template <typename T>
@@ -66,8 +95,8 @@ DeviceGroup::~DeviceGroup() {
   cudaFreeHost(missing_);
 }
 
-/// Others may still read this rank's segment. When all have come to one more sum, of nothing, they
-/// have ended all before it, and this one has seen all that they write.
+/// Ranks of other processes may still read this one's segment. When all have come to one more sum,
+/// of nothing, they have ended all before it, and this one has seen all that they write.
 void DeviceGroup::Leave() {
   if (!has_one_shot_ || !Check().ok()) return;
   constexpr uint64_t kPatienceNs = 2'000'000'000;  // a peer that failed does not come
@@ -80,7 +109,9 @@ void DeviceGroup::Leave() {
 }
 
 Status DeviceGroup::AllocateSegment(RankFacts& facts) {
-  NEMO_ASSIGN_OR_RETURN(segment_, device_.Allocate(int64_t{sizeof(SumSegment)}));
+  NEMO_ASSIGN_OR_RETURN(std::shared_ptr<DeviceBuffer> segment,
+                        device_.Allocate(int64_t{sizeof(SumSegment)}));
+  SegmentsOfProcess::Get().Publish(segment);
   void* missing = nullptr;
   NEMO_RETURN_IF_ERROR(
       CudaStatus(cudaHostAlloc(&missing, sizeof(uint32_t), cudaHostAllocMapped), "cudaHostAlloc"));
@@ -89,9 +120,10 @@ Status DeviceGroup::AllocateSegment(RankFacts& facts) {
   cudaIpcMemHandle_t handle;
   static_assert(sizeof handle == sizeof facts.handle);
   NEMO_RETURN_IF_ERROR(
-      CudaStatus(cudaIpcGetMemHandle(&handle, segment_->data()), "cudaIpcGetMemHandle"));
+      CudaStatus(cudaIpcGetMemHandle(&handle, segment->data()), "cudaIpcGetMemHandle"));
   std::memcpy(facts.handle.data(), &handle, sizeof handle);
-  facts.segment = reinterpret_cast<uint64_t>(segment_->data());
+  facts.segment = reinterpret_cast<uint64_t>(segment->data());
+  held_.push_back(std::move(segment));
   // The zeros are there before any peer looks.
   return device_.Synchronize();
 }
@@ -99,7 +131,11 @@ Status DeviceGroup::AllocateSegment(RankFacts& facts) {
 Status DeviceGroup::MapSegment(const RankFacts& facts, SumSegment** segment) {
   void* mapped = nullptr;
   if (facts.process == getpid()) {
-    mapped = reinterpret_cast<void*>(facts.segment);
+    std::shared_ptr<DeviceBuffer> held = SegmentsOfProcess::Get().Find(facts.segment);
+    if (held == nullptr)
+      return Unavailable("sum over ranks on the device: a rank has left already");
+    mapped = held->data();
+    held_.push_back(std::move(held));
     NEMO_RETURN_IF_ERROR(device_.AllowAccessTo(mapped));
   } else {
     cudaIpcMemHandle_t handle;

@@ -45,8 +45,8 @@ class DeviceGroup final : public GroupSum {
   Device& device_;
   const int rank_, size_;
   const int64_t deadline_ms_;
-  std::unique_ptr<DeviceBuffer> segment_;
-  std::vector<void*> opened_;  // segments of other processes
+  std::vector<std::shared_ptr<DeviceBuffer>> held_;  // segments of this process
+  std::vector<void*> opened_;                        // segments of other processes
   OneShotParams params_ = {};
   bool has_one_shot_ = false;
   uint32_t* missing_ = nullptr;  // pinned

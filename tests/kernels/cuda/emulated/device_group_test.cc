@@ -37,7 +37,6 @@ TEST(DeviceGroup, SumsWhatIsLargerThanASegmentInPieces) {
 }
 
 TEST(DeviceGroup, SaysWhichRankDidNotComeInTime) {
-  // Nobody gives its memory back while a kernel of another may still look there.
   std::atomic<int> num_told{0};
   const Status status = RunRanks(3, [&](Communicator& group) -> Status {
     NEMO_ASSIGN_OR_RETURN(const auto backend, CreateCudaBackend({.peer_deadline_ms = 50}));
@@ -56,6 +55,27 @@ TEST(DeviceGroup, SaysWhichRankDidNotComeInTime) {
         << waited.message();
     ++num_told;
     return wait_for_both();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
+TEST(DeviceGroup, RanksLeaveInAnyOrderAfterAFailedSum) {
+  // A rank that was told leaves at once; one that was not still sends flags into its segment.
+  std::atomic<int> num_left{0};
+  const Status status = RunRanks(3, [&](Communicator& group) -> Status {
+    {
+      NEMO_ASSIGN_OR_RETURN(const auto backend, CreateCudaBackend({.peer_deadline_ms = 5}));
+      NEMO_ASSIGN_OR_RETURN(GroupSum* const sum, backend->JoinGroup(group));
+      if (group.rank() == 2) {
+        while (num_left < 2) std::this_thread::yield();
+        return OkStatus();
+      }
+      DeviceArray<float> device(*backend, {1.0f});
+      NEMO_RETURN_IF_ERROR(sum->AllReduceSum(device.data(), 1));
+      EXPECT_FALSE(backend->Synchronize().ok());
+    }
+    ++num_left;
+    return OkStatus();
   });
   EXPECT_TRUE(status.ok()) << status.message();
 }

@@ -1,10 +1,11 @@
 #include "tests/kernels/cuda/emulator/runtime.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <map>
 #include <mutex>
+#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
@@ -42,23 +43,29 @@ Driver& TheDriver() {
 
 std::atomic<double> device_ms{0};
 constexpr size_t kTotalBytes = size_t{8} << 30;
-constexpr size_t kAlignment = 256;
 
 cudaError_t Allocate(const char* function, void** data, size_t size) {
   if (const cudaError_t error = Called(function)) return error;
   if (size > kTotalBytes) return cudaErrorMemoryAllocation;
-  *data = std::aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment);
+  void* const mapped = mmap(nullptr, std::max<size_t>(size, 1), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return cudaErrorMemoryAllocation;
+  *data = mapped;
   std::memset(*data, 0xff, size);
   const std::lock_guard lock(TheDriver().mutex);
   TheDriver().allocations[*data] = size;
   return cudaSuccess;
 }
 
+/// The addresses are never given out again: whoever still uses them ends the program.
 cudaError_t Release(void* data) {
   if (data == nullptr) return cudaSuccess;
   const std::lock_guard lock(TheDriver().mutex);
-  if (TheDriver().allocations.erase(data) == 0) return cudaErrorInvalidValue;
-  std::free(data);
+  const auto found = TheDriver().allocations.find(data);
+  if (found == TheDriver().allocations.end()) return cudaErrorInvalidValue;
+  mmap(data, std::max<size_t>(found->second, 1), PROT_NONE,
+       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  TheDriver().allocations.erase(found);
   return cudaSuccess;
 }
 
