@@ -19,7 +19,7 @@ using Wanted = std::function<bool(std::string_view)>;
 constexpr size_t kMaxFields = 64;
 constexpr size_t kMaxRank = 32;
 constexpr size_t kMaxNameBytes = 4096;
-constexpr size_t kMaxChunks = 1'000'000;  // of all tensors; a 340B saved by 64 ranks has 6,500
+constexpr int64_t kChunkBytes = 16;  // what a pickle needs at least to describe one of its own
 
 /// The field of a saved object; nullptr when it has none of that name.
 const PickleNode* OptionalField(const PickleNode& object, std::string_view name) {
@@ -139,9 +139,9 @@ Result<Box> ParseBox(const PickleNode& chunk, const Shape& shape) {
                            FormatList(box.extent), FormatList(box.offset), FormatList(shape)));
 }
 
-/// `num_chunks` counts over all tensors.
+/// `chunks_left` is for all tensors.
 Result<StoredTensor> ParseTensor(std::string_view name, const PickleNode& node, Places& places,
-                                 size_t& num_chunks) {
+                                 int64_t& chunks_left) {
   StoredTensor tensor;
   tensor.spec.name = name;
   NEMO_ASSIGN_OR_RETURN(tensor.spec.dtype, ParseDType(node));
@@ -151,8 +151,8 @@ Result<StoredTensor> ParseTensor(std::string_view name, const PickleNode& node, 
   NEMO_ASSIGN_OR_RETURN(const auto chunks, list->AsItems(Kind::kList));
   // Many tensors may share one long list: looking through it is bounded, and each chunk that is
   // kept needs a place of its own.
-  num_chunks += chunks.size();
-  if (num_chunks > kMaxChunks) return Corruption(Format("more than {} chunks", kMaxChunks));
+  chunks_left -= static_cast<int64_t>(chunks.size());
+  if (chunks_left < 0) return Corruption("more chunks than the pickle describes");
   for (const PickleNode* chunk : chunks) {
     NEMO_ASSIGN_OR_RETURN(Box box, ParseBox(*chunk, tensor.spec.shape));
     if (NumElements(box) == 0) continue;  // a rank that had nothing to save
@@ -178,12 +178,12 @@ Result<std::vector<StoredTensor>> ParseMetadata(std::string bytes, const Wanted&
   NEMO_ASSIGN_OR_RETURN(const PickleNode* dict, DictField(document.root(), "state_dict_metadata"));
 
   std::vector<StoredTensor> tensors;
-  size_t num_chunks = 0;
+  int64_t chunks_left = document.size_bytes() / kChunkBytes;
   for (const PickleNode::Entry& entry : dict->entries()) {
     NEMO_ASSIGN_OR_RETURN(const std::string_view name, Name(*entry.key));
     const PickleNode* type = entry.value->callable();
     if (!wanted(name) || type == nullptr || type->name() != "TensorStorageMetadata") continue;
-    Result<StoredTensor> tensor = ParseTensor(name, *entry.value, places, num_chunks);
+    Result<StoredTensor> tensor = ParseTensor(name, *entry.value, places, chunks_left);
     if (!tensor) return tensor.error().At(Format("tensor {}", name));
     tensors.push_back(std::move(tensor).value());
   }

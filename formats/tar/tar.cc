@@ -19,6 +19,9 @@ using tar::kBlockBytes;
 using tar::Type;
 
 constexpr int64_t kMaxExtendedBytes = int64_t{1} << 20;  // of a pax header or a GNU long name
+// The longest that Linux opens. One name of a global header stands for that of every member behind
+// it.
+constexpr size_t kMaxNameBytes = 4096;
 constexpr size_t kMaxMembers = 1'000'000;  // a 340B model saved at TP 64 has some 30,000
 
 struct Member {
@@ -200,6 +203,10 @@ Status Indexer::TakeMember() {
   next_ = {};
   gnu_long_name_.reset();
 
+  if (header_.name.size() > kMaxNameBytes) {
+    return Bad(Format("a name of {} bytes ('{}...'); the limit is {}", header_.name.size(),
+                      header_.name.substr(0, 80), kMaxNameBytes));
+  }
   const std::string_view kind = WhatItIs(header_.type);
   const std::string_view unsafe = kind.empty() ? WhyUnsafe(header_.name) : kind;
   if (!unsafe.empty()) {

@@ -102,7 +102,7 @@ class PickleNode {
   uint16_t depth_ = 0;  // levels of nodes below this one
   union {
     bool bool_;
-    int64_t int_ = 0;
+    int64_t int_ = 0;  // of a text: its place among all texts, equal ones have the same
     double float_;
   };
   std::string_view text_;  // text, bytes, module of a global

@@ -212,18 +212,32 @@ Status PickleMachine::Build() {
 }
 
 Status PickleMachine::CheckKeys() const {
-  std::vector<std::string_view> keys;
+  // The memo may put one long text into many dicts: texts are compared once, and dicts compare the
+  // places that they have in that order, which stand in int_.
+  std::vector<PickleNode*> texts;
+  for (PickleNode& node : storage_->nodes) {
+    if (node.Is(Kind::kText)) texts.push_back(&node);
+  }
+  std::sort(texts.begin(), texts.end(),
+            [](const PickleNode* a, const PickleNode* b) { return a->text_ < b->text_; });
+  for (size_t i = 1; i < texts.size(); ++i) {
+    texts[i]->int_ = texts[i - 1]->int_ + (texts[i]->text_ == texts[i - 1]->text_ ? 0 : 1);
+  }
+  std::vector<const PickleNode*> keys;
   for (const PickleNode& node : storage_->nodes) {
     if (!node.Is(Kind::kDict)) continue;
     keys.clear();
     for (const PickleNode::Entry& entry : node.entries()) {
-      if (entry.key->Is(Kind::kText)) keys.push_back(entry.key->text_);
+      if (entry.key->Is(Kind::kText)) keys.push_back(entry.key);
     }
-    std::sort(keys.begin(), keys.end());
-    const auto twice = std::adjacent_find(keys.begin(), keys.end());
+    std::sort(keys.begin(), keys.end(),
+              [](const PickleNode* a, const PickleNode* b) { return a->int_ < b->int_; });
+    const auto twice = std::adjacent_find(
+        keys.begin(), keys.end(),
+        [](const PickleNode* a, const PickleNode* b) { return a->int_ == b->int_; });
     if (twice != keys.end()) {
       return Corruption(Format("pickle: duplicate key '{}' in one dict; two values claim one name",
-                               twice->substr(0, 200)));
+                               (*twice)->text_.substr(0, 200)));
     }
   }
   return OkStatus();

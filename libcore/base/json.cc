@@ -105,7 +105,12 @@ Json FromValue(const Value& value) {
   }
   if (value.is_object()) {
     Json object = Json::object();
-    for (const auto& [key, item] : value.as_object()) object[key] = FromValue(item);
+    // A Value's keys differ already; object[key] would compare each with all before it.
+    auto& members = object.get_ref<Json::object_t&>();
+    members.reserve(value.as_object().size());
+    for (const auto& [key, item] : value.as_object()) {
+      members.Json::object_t::Container::emplace_back(key, FromValue(item));
+    }
     return object;
   }
   return nullptr;

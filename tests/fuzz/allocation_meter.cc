@@ -10,11 +10,13 @@ namespace {
 
 std::atomic<int64_t> live_bytes{0};
 std::atomic<int64_t> peak_bytes{0};
+std::atomic<int64_t> allocated_bytes{0};
 
 void* Allocate(size_t size) {
   void* const block = std::malloc(size == 0 ? 1 : size);
   if (block == nullptr) throw std::bad_alloc();
   const auto taken = static_cast<int64_t>(malloc_usable_size(block));
+  allocated_bytes.fetch_add(taken, std::memory_order_relaxed);
   const int64_t live = live_bytes.fetch_add(taken, std::memory_order_relaxed) + taken;
   int64_t peak = peak_bytes.load(std::memory_order_relaxed);
   while (live > peak && !peak_bytes.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
@@ -33,6 +35,7 @@ void Free(void* block) {
 int64_t LiveBytes() { return live_bytes.load(std::memory_order_relaxed); }
 int64_t PeakBytes() { return peak_bytes.load(std::memory_order_relaxed); }
 void ResetPeak() { peak_bytes.store(LiveBytes(), std::memory_order_relaxed); }
+int64_t AllocatedBytes() { return allocated_bytes.load(std::memory_order_relaxed); }
 
 }  // namespace nemo::fuzz
 

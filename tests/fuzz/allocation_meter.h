@@ -11,5 +11,7 @@ int64_t LiveBytes();
 /// The most there were since the last ResetPeak().
 int64_t PeakBytes();
 void ResetPeak();
+/// What was handed out since the program began.
+int64_t AllocatedBytes();
 
 }  // namespace nemo::fuzz
