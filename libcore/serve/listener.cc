@@ -28,14 +28,23 @@ int PortOf(int fd) {
   return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
 }
 
+/// The port may be one whose last connections are not forgotten yet: a server that was just stopped
+/// does not keep it.
+void SetReuse(int fd, int value) {
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value, sizeof(value));
+}
+
 /// 0, or errno.
 int BindTo(const addrinfo& address, Descriptor* fd) {
   *fd = Descriptor(
       ::socket(address.ai_family, address.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd->get() < 0) return errno;
-  const int on = 1;  // a server that was just stopped does not keep its port
-  ::setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  return ::bind(fd->get(), address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
+  SetReuse(fd->get(), 1);
+  if (::bind(fd->get(), address.ai_addr, address.ai_addrlen) != 0) return errno;
+  // Else a second one that does not listen yet could have the same port: both load a model, and the
+  // slower one learns of it at the end.
+  SetReuse(fd->get(), 0);
+  return 0;
 }
 
 Status BindError(int error, const std::string& address) {
@@ -78,7 +87,10 @@ Result<std::unique_ptr<Listener>> Listener::Bind(const std::string& host, int po
 }
 
 Status Listener::Listen() {
-  return ::listen(fd_.get(), kBacklog) == 0 ? OkStatus() : BindError(errno, address_);
+  if (::listen(fd_.get(), kBacklog) != 0) return BindError(errno, address_);
+  // For its connections, which inherit it; the port of one that listens is nobody else's anyway.
+  SetReuse(fd_.get(), 1);
+  return OkStatus();
 }
 
 }  // namespace nemo
