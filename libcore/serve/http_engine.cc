@@ -51,14 +51,19 @@ void SetContent(HttpAnswer& answer, httplib::Response& response) {
     response.set_content(answer.reply.body, answer.reply.content_type);
     return;
   }
-  response.set_chunked_content_provider(
-      answer.reply.content_type, [stream = answer.stream](size_t, httplib::DataSink& sink) {
-        std::string bytes;
-        const bool goes_on = stream->Next(&bytes);
-        if (!bytes.empty() && !sink.write(bytes.data(), bytes.size())) return false;
-        if (!goes_on) sink.done();
-        return true;
-      });
+  auto provide = [stream = answer.stream](size_t, httplib::DataSink& sink) {
+    std::string bytes;
+    const bool goes_on = stream->Next(&bytes);
+    if (!bytes.empty() && !sink.write(bytes.data(), bytes.size())) return false;
+    if (!goes_on) sink.done();
+    return true;
+  };
+  if (!this_connection->head.is_http_1_0) {
+    return response.set_chunked_content_provider(answer.reply.content_type, std::move(provide));
+  }
+  // Without chunks the end of the connection is the end of the answer (RFC 9112, 6.3).
+  this_connection->must_close = true;
+  response.set_content_provider(answer.reply.content_type, std::move(provide));
 }
 
 void SetAnswer(HttpAnswer answer, httplib::Response& response) {

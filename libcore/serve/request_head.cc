@@ -93,7 +93,8 @@ class HeadReader {
                                              [](char c) { return c > ' ' && c != '\x7f'; });
     if (!is_good) return HeadFault{400, "the URL is empty, or has bytes that must be written %XX"};
     const std::string_view name = line.substr(version + 1);
-    if (name == "HTTP/1.1" || name == "HTTP/1.0") return std::nullopt;
+    head_.is_http_1_0 = name == "HTTP/1.0";
+    if (name == "HTTP/1.1" || head_.is_http_1_0) return std::nullopt;
     if (name.starts_with("HTTP/")) return HeadFault{505, "this server speaks HTTP/1.1 and 1.0"};
     return HeadFault{400, "the first line is no request: METHOD TARGET HTTP/1.1"};
   }

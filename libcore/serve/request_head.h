@@ -22,6 +22,7 @@ struct RequestHead {
   std::string method, target;
   /// In their order; names in lower case, values without blanks around them, as sent.
   std::vector<std::pair<std::string, std::string>> fields;
+  bool is_http_1_0 = false;  ///< a client that knows no chunks
   bool is_chunked = false;
   int64_t content_length = 0;  ///< int64's largest where the number is larger
 

@@ -39,6 +39,18 @@ class EndlessStream final : public AnswerStream {
   std::atomic<int64_t>& num_bytes_;
 };
 
+/// Two pieces.
+class ShortStream final : public AnswerStream {
+ public:
+  bool Next(std::string* bytes) override {
+    *bytes = num_pieces_++ == 0 ? "one " : "two";
+    return num_pieces_ < 2;
+  }
+
+ private:
+  int num_pieces_ = 0;
+};
+
 class FakeHandler final : public HttpHandler {
  public:
   std::optional<HttpAnswer> Check(const HttpHead& head) override {
@@ -56,6 +68,7 @@ class FakeHandler final : public HttpHandler {
     answer.reply = {200, Format("{} {} {}", head.method, head.path, body), "text/plain"};
     if (head.path == "/key") answer.reply.body = head.authorization;
     if (head.path == "/throw") throw std::bad_alloc();
+    if (head.path == "/short") answer.stream = std::make_shared<ShortStream>();
     if (head.path == "/endless") answer.stream = std::make_shared<EndlessStream>(num_streamed);
     answer.finish = [this](bool is_sent) { Finished(is_sent); };
     return answer;
@@ -134,6 +147,24 @@ class HttpServerTest : public ::testing::Test {
   std::unique_ptr<HttpServer> server_;
   int port_ = 0;
 };
+
+TEST_F(HttpServerTest, StreamsInChunksOnlyToWhoKnowsThem) {
+  Start();
+  const RawAnswer chunks = Ask("GET /short HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(chunks.headers.at("transfer-encoding"), "chunked");
+  EXPECT_EQ(chunks.body, "one two");
+  for (const char* field : {"", "Connection: keep-alive\r\n"}) {
+    RawClient client(port_);
+    RawAnswer whole = client.Ask(Format("GET /short HTTP/1.0\r\n{}\r\n", field));
+    EXPECT_EQ(whole.status, 200);
+    EXPECT_EQ(whole.headers["transfer-encoding"], "");
+    EXPECT_EQ(whole.headers["content-length"], "");
+    EXPECT_EQ(whole.headers["connection"], "close");
+    while (client.More()) {
+    }
+    EXPECT_EQ(client.received(), "one two");
+  }
+}
 
 TEST_F(HttpServerTest, AnswersOneRequestAfterAnotherOnAConnection) {
   Start();
