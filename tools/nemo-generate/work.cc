@@ -134,6 +134,7 @@ Result<std::vector<GenerateRequest>> MakeRequests(const Session& session,
                        (params.sampling.repetition == Repetition::kNemo &&
                         params.sampling.repetition_penalty != 1);
     request.full_logprobs = params.all_probs;
+    request.token_texts = session.job.stream;
     // A prompt with a seed of its own is drawn as if it were alone.
     request.draw_index = params.seed < 0 ? static_cast<uint32_t>(requests.size() - 1) : 0;
   }
