@@ -13,6 +13,7 @@
 #include <iterator>
 #include <list>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -29,12 +30,24 @@
 
 namespace nemo {
 
-bool LaunchedByMpi() {
+namespace {
+
+/// What the launcher has put there; null: there was none.
+const char* RankInEnvironment() {
   for (const char* name :
        {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"}) {
-    if (std::getenv(name) != nullptr) return true;
+    if (const char* text = std::getenv(name)) return text;
   }
-  return false;
+  return nullptr;
+}
+
+}  // namespace
+
+bool LaunchedByMpi() { return RankInEnvironment() != nullptr; }
+
+int LaunchRank() {
+  const char* text = RankInEnvironment();
+  return text == nullptr ? 0 : std::atoi(text);
 }
 
 #ifdef NEMO_MPI
@@ -93,20 +106,22 @@ class World {
     reason_ = reason;
     int size = 0;
     MPI_Comm_size(control_, &size);
+    const auto send = [&](auto how, int peer, MPI_Request* request) {
+      how(reason_.data(), static_cast<int>(reason_.size()), MPI_CHAR, peer, 0, control_, request);
+    };
     std::vector<MPI_Request> requests;
-    for (int peer = 0; peer < size; ++peer) {
-      if (peer == Rank()) continue;
-      MPI_Isend(reason_.data(), static_cast<int>(reason_.size()), MPI_CHAR, peer, 0, control_,
-                &requests.emplace_back());
+    for (int peer = 1; peer < size; ++peer) {
+      if (peer != Rank()) send(MPI_Isend, peer, &requests.emplace_back());
     }
+    MPI_Request to_first = MPI_REQUEST_NULL;
+    // Is through when it is received, not when it has left.
+    if (Rank() != 0) send(MPI_Issend, 0, &to_first);
     // The text is short, so it leaves at once; a peer that is gone must not keep this one waiting.
-    int all_sent = 0;
-    for (int i = 0; i < 100 && all_sent == 0; ++i) {
-      MPI_Testall(static_cast<int>(requests.size()), requests.data(), &all_sent,
-                  MPI_STATUSES_IGNORE);
-      if (all_sent == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    WaitFor(requests, std::chrono::milliseconds(100));
+    first_rank_knows_ = WaitFor(std::span(&to_first, 1), std::chrono::milliseconds(500));
   }
+
+  bool first_rank_knows() const { return first_rank_knows_; }
 
   Status CheckAlive() {
     if (!is_aborted_) ReadReason();
@@ -174,6 +189,18 @@ class World {
   }
 
  private:
+  /// True: all are through.
+  static bool WaitFor(std::span<MPI_Request> requests, std::chrono::milliseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (true) {
+      int all_sent = 0;
+      MPI_Testall(static_cast<int>(requests.size()), requests.data(), &all_sent,
+                  MPI_STATUSES_IGNORE);
+      if (all_sent != 0 || std::chrono::steady_clock::now() > end) return all_sent != 0;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
   int Rank() const {
     int rank = 0;
     MPI_Comm_rank(control_, &rank);
@@ -224,6 +251,7 @@ class World {
   std::list<Posted> posted_;
   PeerWatch watch_;
   bool is_aborted_ = false;
+  bool first_rank_knows_ = true;  // the reason, as far as this rank had to tell it
   std::string reason_;
 };
 
@@ -408,6 +436,8 @@ Result<std::unique_ptr<Communicator>> MakeMpiWorld(const CommOptions& options) {
   return std::unique_ptr<Communicator>(std::make_unique<MpiComm>(comm, options));
 }
 
+bool FirstRankKnows() { return World::Get().first_rank_knows(); }
+
 void FinalizeMpi(int exit_code) { World::Get().Finalize(exit_code); }
 
 #else
@@ -417,6 +447,8 @@ Result<std::unique_ptr<Communicator>> MakeMpiWorld(const CommOptions&) {
       "this build has no MPI; build with an MPI installed, or run all ranks as threads of "
       "one process by starting the tool without a launcher");
 }
+
+bool FirstRankKnows() { return true; }
 
 void FinalizeMpi(int) {}
 

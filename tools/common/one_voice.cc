@@ -1,5 +1,6 @@
 #include "tools/common/one_voice.h"
 
+#include "kernels/comm/mpi_comm.h"
 #include "libcore/base/format.h"
 
 namespace nemo {
@@ -10,8 +11,9 @@ Status OneVoice(const Communicator& world, const Status& status) {
 }
 
 Status EndWorld(Communicator& world, const Status& status) {
-  if (!status.ok()) world.Abort(Format("rank {}: {}", world.rank(), status.message()));
-  return OneVoice(world, status);
+  if (status.ok()) return status;
+  world.Abort(Format("rank {}: {}", world.rank(), status.message()));
+  return FirstRankKnows() ? OneVoice(world, status) : status;
 }
 
 }  // namespace nemo

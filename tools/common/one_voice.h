@@ -10,7 +10,8 @@ namespace nemo {
 Status OneVoice(const Communicator& world, const Status& status);
 
 /// The same for a failure of this rank, of which the others, who may be in the middle of a
-/// conversation, hear through Communicator::Abort. OK stays OK.
+/// conversation, hear through Communicator::Abort. OK stays OK. Where rank 0 does not hear, this
+/// rank tells, too.
 Status EndWorld(Communicator& world, const Status& status);
 
 }  // namespace nemo

@@ -8,6 +8,7 @@ if [[ -z $(type -P mpirun) ]]; then
   echo "exit 2"
   echo "nemo-generate: 3 processes were started, and --tp 2 --pp 1 has 2 ranks; start as many processes as ranks"
   echo "exit 4"
+  echo "rank 1 waited 1000 ms for rank 0"
   exit
 fi
 printf 'KING\n' | mpirun -n 2 --oversubscribe "${generate[@]}" 2>&1 | diff expected - && echo "mpirun: the same"
@@ -18,4 +19,5 @@ mkfifo never
 sleep 600 >never &
 mpirun -n 2 --oversubscribe "${generate[@]}" --peer-timeout 1 <never >out 2>&1
 echo "exit $?"
+grep -o "rank 1 waited 1000 ms for rank 0" out
 kill $!
