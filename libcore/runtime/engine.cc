@@ -28,13 +28,6 @@ Status CheckOptions(const EngineOptions& o) {
   return OkStatus();
 }
 
-EngineOptions WithDefaults(EngineOptions o, const ModelConfig& config) {
-  if (o.max_sequence_tokens == 0) o.max_sequence_tokens = config.max_position_embeddings;
-  if (o.kv_pages == 0) o.kv_pages = o.max_sequences * PagesFor(o.max_sequence_tokens);
-  o.logit_rows = std::min(o.logit_rows, o.max_step_tokens);
-  return o;
-}
-
 /// What all ranks must have been told alike, in words.
 std::string TermsOf(const ModelConfig& c, const ParallelLayout& layout, const EngineOptions& o) {
   return Format(
@@ -79,6 +72,13 @@ StepTokens TokensOf(const Batch& batch) {
 }
 
 }  // namespace
+
+EngineOptions WithDefaults(EngineOptions o, const ModelConfig& config) {
+  if (o.max_sequence_tokens == 0) o.max_sequence_tokens = config.max_position_embeddings;
+  if (o.kv_pages == 0) o.kv_pages = o.max_sequences * PagesFor(o.max_sequence_tokens);
+  o.logit_rows = std::min(o.logit_rows, o.max_step_tokens);
+  return o;
+}
 
 Engine::Engine(const ModelConfig& config, const EngineOptions& options, RankWeights weights,
                Backend& backend, Communicator& world, std::unique_ptr<Communicator> tp, KvCache kv)

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "libcore/base/status.h"
@@ -29,6 +30,9 @@ struct EngineOptions {
   int64_t kv_pages = 0;             ///< per layer; 0: every slot can be full
   int64_t logit_rows = 64;          ///< rows of logits in memory at once
 };
+
+/// With the numbers that its zeros stand for.
+EngineOptions WithDefaults(EngineOptions options, const ModelConfig& config);
 
 /// Consecutive tokens of one sequence.
 struct SequenceStep {
@@ -60,8 +64,11 @@ class Engine {
   /// Returns the requested rows in order (sequences, then their rows) on each rank of the last
   /// stage, nothing elsewhere. The same numbers for every batch, chunking and, where
   /// RankShape::invariant, layout. kInvalidArgument: too many tokens, an id outside the vocabulary,
-  /// a position that is not reserved.
+  /// a position that is not reserved. kCorruption, on the last stage: logits that are no numbers.
   Result<std::vector<LogitRow>> Forward(const Batch& batch);
+
+  /// Stage::Observe.
+  void Observe(StreamObserver observer) { stage_->Observe(std::move(observer)); }
 
   KvCache& kv() { return kv_; }
   Communicator& world() { return world_; }

@@ -44,8 +44,10 @@ class StageOf final : public Stage {
   Status Allocate(const Parts& parts);
   Result<std::vector<LogitRow>> Run(const StepTokens& tokens,
                                     std::span<const LogitRequest> requests) override;
+  void Observe(StreamObserver observer) override { observer_ = std::move(observer); }
 
  private:
+  enum class Pending { kNone, kAdd, kReplace };
   static constexpr bool kRounds = std::is_same_v<T, BF16>;
   static constexpr Epilogue kPlain = kRounds ? Epilogue::kBf16 : Epilogue::kFloat;
   static constexpr Epilogue kRelu2 = kRounds ? Epilogue::kRelu2Bf16 : Epilogue::kRelu2Float;
@@ -67,6 +69,12 @@ class StageOf final : public Stage {
   Status FeedForward(int64_t index);
   /// x += pending update; then, if `weight`, h = norm(x).
   Status AddAndNorm(const Buffer* weight, const Buffer* bias);
+  /// update_ is what the block before `point` adds to x_, or puts in its place.
+  void SetPending(Pending pending, const StreamPoint& point) {
+    pending_ = pending;
+    pending_point_ = point;
+  }
+  Status ShowStream();
   Status Leave();
 
   const ModelConfig& config_;
@@ -83,13 +91,12 @@ class StageOf final : public Stage {
   std::unique_ptr<LogitHead> head_;         // last stage
   std::unique_ptr<Buffer> cos_, sin_;
 
+  StreamObserver observer_;
+
   // Of the step in progress.
   int64_t num_tokens_ = 0;
-  enum class Pending {
-    kNone,
-    kAdd,
-    kReplace
-  } pending_ = Pending::kNone;  // what update_ does to x_
+  Pending pending_ = Pending::kNone;  // what update_ does to x_
+  StreamPoint pending_point_;         // where x_ stands with it
 
   Arena arena_;                     // T = max_step_tokens
   int32_t* token_ids_ = nullptr;    // [T]
@@ -136,6 +143,7 @@ Status StageOf<T>::Allocate(const Parts& parts) {
 template <typename T>
 int64_t StageOf<T>::ReplayedSize(const StepTokens& tokens) const {
   if (!tokens.one_each || !backend_.replays() || !bridge_.SumsOnBackend(tp_)) return 0;
+  if (observer_) return 0;
   const int64_t size = PaddedBatch(std::ssize(tokens.token_ids));
   return size <= max_step_tokens_ ? size : 0;
 }
@@ -174,7 +182,7 @@ Status StageOf<T>::Embed() {
                            update_,
                            weights_.embedding == nullptr ? weights_.head.get() : nullptr};
   NEMO_RETURN_IF_ERROR(backend_.ops().embed(backend_, embed));
-  pending_ = Pending::kReplace;
+  SetPending(Pending::kReplace, {});
   return bridge_.AllReduceSum(tp_, update_, num_tokens_ * s.hidden_size);
 }
 
@@ -191,8 +199,16 @@ Status StageOf<T>::AddAndNorm(const Buffer* weight, const Buffer* bias) {
                                          static_cast<float>(config_.layernorm_epsilon),
                                          config_.layernorm_zero_centered_gamma,
                                          profile_};
+  const bool changes_stream = pending_ != Pending::kNone;
   pending_ = Pending::kNone;
-  return ops_.residual_norm(backend_, args);
+  NEMO_RETURN_IF_ERROR(ops_.residual_norm(backend_, args));
+  return changes_stream && observer_ ? ShowStream() : OkStatus();
+}
+
+template <typename T>
+Status StageOf<T>::ShowStream() {
+  NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> rows, bridge_.View(x_, StreamBytes()));
+  return observer_(pending_point_, rows);
 }
 
 template <typename T>
@@ -212,7 +228,7 @@ Status StageOf<T>::Attend(int64_t index) {
                  sequence_of_, table, kv_.table_stride(), pages, attention_}));
   NEMO_RETURN_IF_ERROR(
       ops_.linear(backend_, {w.proj.get(), attention_, num_tokens_, update_, Epilogue::kFloat}));
-  pending_ = Pending::kAdd;
+  SetPending(Pending::kAdd, {StreamPoint::After::kAttention, s.layers[index]});
   return bridge_.AllReduceSum(tp_, update_, num_tokens_ * s.hidden_size);
 }
 
@@ -222,7 +238,7 @@ Status StageOf<T>::FeedForward(int64_t index) {
   NEMO_RETURN_IF_ERROR(ops_.linear(backend_, {w.fc1.get(), h_, num_tokens_, up_, kRelu2}));
   NEMO_RETURN_IF_ERROR(
       ops_.linear(backend_, {w.fc2.get(), up_, num_tokens_, update_, Epilogue::kFloat}));
-  pending_ = Pending::kAdd;
+  SetPending(Pending::kAdd, {StreamPoint::After::kMlp, shape().layers[index]});
   return bridge_.AllReduceSum(tp_, update_, num_tokens_ * shape().hidden_size);
 }
 

@@ -13,6 +13,7 @@
 #include "libcore/runtime/communicator.h"
 #include "libcore/runtime/kv_cache.h"
 #include "libcore/runtime/logit_head.h"
+#include "libcore/runtime/stream_observer.h"
 #include "libcore/runtime/weights.h"
 
 namespace nemo {
@@ -51,6 +52,10 @@ class Stage {
   /// rows, in their order; nothing elsewhere.
   virtual Result<std::vector<LogitRow>> Run(const StepTokens& tokens,
                                             std::span<const LogitRequest> requests) = 0;
+
+  /// From now on `observer` sees what each block of this stage leaves; null: nobody does, and it
+  /// costs nothing. Watched steps are not replayed.
+  virtual void Observe(StreamObserver observer) = 0;
 };
 
 }  // namespace nemo
