@@ -11,8 +11,10 @@
 #include "kernels/comm/thread_comm.h"
 #include "kernels/registry.h"
 #include "libcore/base/format.h"
+#include "libcore/runtime/rank_memory.h"
 #include "libcore/runtime/rank_shape.h"
 #include "libcore/runtime/weights.h"
+#include "tools/common/memory_check.h"
 #include "tools/common/one_voice.h"
 
 namespace nemo {
@@ -32,12 +34,13 @@ int LocalRank() {
   return 0;
 }
 
-Result<ModelSession> OpenSession(const std::string& source, const MachineOptions& machine) {
+Result<ModelSession> OpenSession(const std::string& source, const MachineOptions& machine,
+                                 bool needs_tokenizer) {
   ModelSession session;
   session.machine = machine;
   NEMO_ASSIGN_OR_RETURN(session.layout, LayoutFromOptions(machine.layout));
   NEMO_ASSIGN_OR_RETURN(session.checkpoint, OpenSource(source, &session.tokenizer));
-  if (session.tokenizer == nullptr) {
+  if (needs_tokenizer && session.tokenizer == nullptr) {
     return Unsupported(Format("{}: has no tokenizer, and without one text has no tokens", source));
   }
   NEMO_RETURN_IF_ERROR(CheckLayout(session.layout, session.checkpoint.config));
@@ -71,8 +74,9 @@ Result<int64_t> CountReplicas(const Communicator& world, const MachineOptions& m
 }
 
 Status RunProcess(const std::string& source, const MachineOptions& machine, Communicator& world,
-                  int64_t num_replicas, const Console& console, const ProcessBody& body) {
-  NEMO_ASSIGN_OR_RETURN(ModelSession session, OpenSession(source, machine));
+                  int64_t num_replicas, const Console& console, const ProcessBody& body,
+                  bool needs_tokenizer) {
+  NEMO_ASSIGN_OR_RETURN(ModelSession session, OpenSession(source, machine, needs_tokenizer));
   session.num_replicas = num_replicas;
   session.threads = console.threads();
   session.ranks_are_threads = false;
@@ -83,6 +87,20 @@ Status RunProcess(const std::string& source, const MachineOptions& machine, Comm
   // That a replica has more to do than another is no failure.
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> patient, MakeMpiWorld(kPatient));
   return body(session, *patient, run_ranks);
+}
+
+/// Backends whose memory is the machine's.
+bool RunsOnHost(const MachineOptions& machine) {
+  return machine.backend == "cpu" || machine.backend == "reference";
+}
+
+/// A device says itself, before anything is read, that it has no room.
+Status CheckRoom(const ModelSession& session, Communicator& world, const EngineOptions& options) {
+  if (!RunsOnHost(session.machine)) return OkStatus();
+  NEMO_ASSIGN_OR_RETURN(
+      const RankMemory memory,
+      MemoryOfRank(session.checkpoint.config, session.layout, world.rank(), options));
+  return CheckMemory(memory, world, session.ranks_are_threads ? session.num_replicas : 1);
 }
 
 /// Whole files that only together prove what was read of them. When all ranks have read theirs, one
@@ -100,16 +118,17 @@ std::string LoadedModel::BackendName() const {
 }
 
 Status RunInWorld(const std::string& source, const MachineOptions& machine, const Console& console,
-                  const ProcessBody& body) {
+                  const ProcessBody& body, bool needs_tokenizer) {
   if (!LaunchedByMpi()) {
     NEMO_RETURN_IF_ERROR(CheckMachine(machine));
-    NEMO_ASSIGN_OR_RETURN(ModelSession session, OpenSession(source, machine));
+    NEMO_ASSIGN_OR_RETURN(ModelSession session, OpenSession(source, machine, needs_tokenizer));
     return RunThreads(std::move(session), console, body);
   }
   NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world, MakeMpiWorld(machine.comm));
   const Result<int64_t> num_replicas = CountReplicas(*world, machine);
   if (!num_replicas) return OneVoice(*world, num_replicas.error());
-  return EndWorld(*world, RunProcess(source, machine, *world, *num_replicas, console, body));
+  return EndWorld(
+      *world, RunProcess(source, machine, *world, *num_replicas, console, body, needs_tokenizer));
 }
 
 Result<Replica> JoinReplica(const ModelSession& session, Communicator& ranks) {
@@ -127,6 +146,7 @@ Result<LoadedModel> LoadModel(const ModelSession& session, Communicator& world,
   const auto start = std::chrono::steady_clock::now();
   options.profile = machine.profile();
   options.max_step_tokens = std::max({kStepTokens, machine.prefill_chunk, options.max_sequences});
+  NEMO_RETURN_IF_ERROR(CheckRoom(session, world, options));
   LoadedModel model;
   const int rank = replica * static_cast<int>(session.layout.world_size()) + world.rank();
   NEMO_ASSIGN_OR_RETURN(
@@ -156,7 +176,7 @@ Result<std::string> ArithmeticOf(const ModelSession& session) {
   std::string text = machine.dtype_profile;
   // Others than these two promise equal bits for an equal layout only, and "auto" never means one
   // of them.
-  const bool on_host = machine.backend == "cpu" || machine.backend == "reference";
+  const bool on_host = RunsOnHost(machine);
   if (!on_host) text += " " + machine.backend + (machine.deterministic ? " deterministic" : "");
   if (machine.isa == "amx") text += " amx";
   if (!shape.invariant || !(on_host || machine.deterministic))

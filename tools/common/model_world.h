@@ -21,7 +21,7 @@ namespace nemo {
 struct ModelSession {
   MachineOptions machine;
   Checkpoint checkpoint;
-  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<Tokenizer> tokenizer;  ///< null only where it is optional (RunInWorld)
   ParallelLayout layout;
   int64_t num_replicas = 1;
   bool ranks_are_threads = true;
@@ -48,10 +48,10 @@ using ProcessBody = std::function<Status(ModelSession& session, Communicator& pr
 
 /// Opens the checkpoint at `source` and runs `body` in this process. In processes other than the
 /// first an error has an empty message, because the first tells it. kUnsupported: the checkpoint
-/// has no tokenizer; kInvalidArgument: the layout does not fit the model, or its replicas have not
-/// as many ranks as there are processes; else what `body` returns.
+/// has no tokenizer, and `needs_tokenizer`; kInvalidArgument: the layout does not fit the model, or
+/// its replicas have not as many ranks as there are processes; else what `body` returns.
 Status RunInWorld(const std::string& source, const MachineOptions& machine, const Console& console,
-                  const ProcessBody& body);
+                  const ProcessBody& body, bool needs_tokenizer = true);
 
 /// A rank's replica: its number, and its ranks. Ranks of one replica stand next to one another.
 struct Replica {
@@ -64,7 +64,8 @@ struct Replica {
 Result<Replica> JoinReplica(const ModelSession& session, Communicator& ranks);
 
 /// Loads this rank's part. Collective over `world`, the ranks of a replica; rank 0 of the first
-/// reports progress. `options`: profile and step size are filled in from the flags.
+/// reports progress. `options`: profile and step size are filled in from the flags. kIo: the
+/// machine has no memory for it (memory_check.h), told before weights are read.
 Result<LoadedModel> LoadModel(const ModelSession& session, Communicator& world,
                               EngineOptions options, const Console& console, int replica = 0);
 
