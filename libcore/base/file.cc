@@ -188,6 +188,18 @@ Status WriteFileAtomically(const std::string& path, std::string_view contents) {
   return status;
 }
 
+Status ReplaceFile(const std::string& path, std::string_view contents) {
+  const std::string temporary = path + ".partial";
+  {
+    NEMO_ASSIGN_OR_RETURN(auto file, OpenForWrite(temporary, /*truncate=*/true));
+    NEMO_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(contents))));
+  }
+  if (::rename(temporary.c_str(), path.c_str()) == 0) return OkStatus();
+  const Status status = ErrnoError(errno, Format("renaming {} to {}", temporary, path));
+  ::unlink(temporary.c_str());
+  return status;
+}
+
 PathKind KindOf(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return PathKind::kAbsent;

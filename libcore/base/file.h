@@ -86,6 +86,10 @@ Result<std::unique_ptr<WritableFile>> OpenForWrite(const std::string& path, bool
 /// Writes `path` whole: to a temporary name beside it, synced, then renamed over it.
 Status WriteFileAtomically(const std::string& path, std::string_view contents);
 
+/// The same without waiting for the disk: readers see the old contents or the new ones, and a power
+/// failure may leave neither.
+Status ReplaceFile(const std::string& path, std::string_view contents);
+
 enum class PathKind { kAbsent, kFile, kDirectory, kOther };
 PathKind KindOf(const std::string& path);
 /// Creates the directory and its parents. OK when it is already there.

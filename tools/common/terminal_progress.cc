@@ -10,7 +10,7 @@ namespace nemo {
 namespace {
 
 constexpr int64_t kRedrawMs = 250;
-constexpr int64_t kLineMs = 2000;
+constexpr int64_t kMinLineMs = 2000, kMaxLineMs = 60'000;
 
 std::string Amount(int64_t amount, std::string_view unit) {
   return unit == "B" ? FormatBytes(amount) : Format("{} {}", amount, unit);
@@ -48,6 +48,10 @@ std::string ProgressSummary(std::string_view what, std::string_view unit, int64_
                 Rate(done, unit, elapsed_seconds));
 }
 
+int64_t LineGapMs(int64_t elapsed_ms) {
+  return std::clamp(elapsed_ms / 10, kMinLineMs, kMaxLineMs);
+}
+
 void TerminalProgress::Start(std::string_view what, int64_t total, std::string_view unit) {
   if (style_ == Style::kSilent) return;
   const std::lock_guard lock(mutex_);
@@ -58,7 +62,7 @@ void TerminalProgress::Start(std::string_view what, int64_t total, std::string_v
   drawn_width_ = 0;
   start_ = Clock::now();
   done_ = 0;
-  next_draw_ms_ = style_ == Style::kRedraw ? kRedrawMs : kLineMs;
+  next_draw_ms_ = GapMs(0);
   running_ = true;
 }
 
@@ -69,7 +73,7 @@ void TerminalProgress::Add(int64_t amount) {
   int64_t due = next_draw_ms_;
   if (now_ms < due) return;
   // One of the threads that come by at this moment draws.
-  const int64_t next = now_ms + (style_ == Style::kRedraw ? kRedrawMs : kLineMs);
+  const int64_t next = now_ms + GapMs(now_ms);
   if (!next_draw_ms_.compare_exchange_strong(due, next)) return;
   const std::lock_guard lock(mutex_);
   if (running_) Draw(ProgressLine(what_, unit_, done_, total_, ElapsedSeconds()), false);
@@ -85,6 +89,10 @@ void TerminalProgress::Finish() {
   if (!running_.exchange(false)) return;
   const std::lock_guard lock(mutex_);
   Draw(ProgressSummary(what_, unit_, done_, ElapsedSeconds()), true);
+}
+
+int64_t TerminalProgress::GapMs(int64_t elapsed_ms) const {
+  return style_ == Style::kRedraw ? kRedrawMs : LineGapMs(elapsed_ms);
 }
 
 double TerminalProgress::ElapsedSeconds() const {

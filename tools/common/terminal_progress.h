@@ -21,6 +21,10 @@ std::string ProgressLine(std::string_view what, std::string_view unit, int64_t d
 std::string ProgressSummary(std::string_view what, std::string_view unit, int64_t done,
                             double elapsed_seconds);
 
+/// How long no line is printed after one at `elapsed_ms`: two seconds at first, a tenth of the time
+/// that has passed, at most a minute. A log of hours has some hundred lines.
+int64_t LineGapMs(int64_t elapsed_ms);
+
 /// Writes to `stream`. Add is thread-safe and cheap: a call in between drawings is one atomic
 /// addition.
 class TerminalProgress : public Progress {
@@ -28,7 +32,7 @@ class TerminalProgress : public Progress {
   enum class Style {
     kSilent,
     kRedraw,  ///< one line, rewritten four times a second
-    kLines,   ///< a line every few seconds: logs
+    kLines,   ///< a line now and then (LineGapMs): logs
   };
   TerminalProgress(std::FILE* stream, Style style) : stream_(stream), style_(style) {}
   void Start(std::string_view what, int64_t total, std::string_view unit) override;
@@ -39,6 +43,7 @@ class TerminalProgress : public Progress {
  private:
   using Clock = std::chrono::steady_clock;
   double ElapsedSeconds() const;
+  int64_t GapMs(int64_t elapsed_ms) const;
   void Draw(std::string line, bool last);
 
   std::FILE* stream_;

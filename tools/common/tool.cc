@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "kernels/comm/mpi_comm.h"
 #include "libcore/base/format.h"
 #include "libcore/base/json.h"
 #include "libcore/base/thread_pool.h"
@@ -14,6 +15,7 @@
 #include "tools/common/exit_code.h"
 #include "tools/common/help.h"
 #include "tools/common/manual.h"
+#include "tools/common/status_reporter.h"
 #include "tools/common/terminal.h"
 #include "tools/common/terminal_progress.h"
 #include "tools/common/version.h"
@@ -104,16 +106,39 @@ Status FlushResults() {
   return OkStatus();
 }
 
-int Run(const Tool& tool, const CommonOptions& common) {
-  InstallSignalHandlers();
-  TerminalProgress progress(stderr, ProgressStyle(common.progress, common.quiet, stderr));
+/// The tool's own work: its exit code, and what went wrong.
+JobEnd RunTool(const Tool& tool, const CommonOptions& common, JobProgress& progress) {
   const Result<bool> answer = tool.run(Console(tool.name, common, progress));
   if (!answer) {
     std::fflush(stdout);
-    return Fail(tool, answer.error(), false);
+    return {Fail(tool, answer.error(), false), answer.error().message()};
   }
-  if (const Status flushed = FlushResults(); !flushed.ok()) return Fail(tool, flushed, false);
-  return *answer ? kExitDone : kExitNo;
+  if (const Status flushed = FlushResults(); !flushed.ok()) {
+    return {Fail(tool, flushed, false), flushed.message()};
+  }
+  return {*answer ? kExitDone : kExitNo, ""};
+}
+
+int Run(const Tool& tool, const CommonOptions& common) {
+  InstallSignalHandlers();
+  const auto style = ProgressStyle(common.progress, common.quiet, stderr);
+  TerminalProgress screen(stderr, style);
+  JobProgress progress(screen);
+  if (LaunchRank() != 0) {
+    IgnoreStatusSignal();
+    return RunTool(tool, common, progress).exit_code;
+  }
+  auto reporter = StatusReporter::Start({.tool = tool.name,
+                                         .file = common.status_file,
+                                         .breaks_line = style == TerminalProgress::Style::kRedraw},
+                                        progress);
+  if (!reporter) return Fail(tool, reporter.error(), false);
+  const JobEnd end = RunTool(tool, common, progress);
+  // The job itself is done, or has its own error.
+  if (const Status told = (*reporter)->End(end); !told.ok()) {
+    (void)Fail(tool, told.At("--status-file"), false);
+  }
+  return end.exit_code;
 }
 
 /// `completion SHELL`, `manual FORM`: text about the tool, for other programs.
@@ -146,7 +171,9 @@ FlagGroup CommonFlags(CommonOptions* options) {
       "Common flags",
       {
           {.name = "help", .letter = 'h', .help = "this text", .set = SetSwitch(&options->help)},
-          {.name = "version", .help = "name, version, backends, instruction sets", .set = SetSwitch(&options->version)},
+          {.name = "version",
+           .help = "name, version, backends, instruction sets",
+           .set = SetSwitch(&options->version)},
           {.name = "config",
            .value = "FILE.yaml",
            .help = "flags from a file, one key per long flag name; flags given here win",
@@ -167,6 +194,11 @@ FlagGroup CommonFlags(CommonOptions* options) {
            .help = "auto (default: when stderr is a terminal), always, never",
            .choices = when,
            .set = SetChoice(&options->progress, when)},
+          {.name = "status-file",
+           .value = "FILE",
+           .help = "keep how far the job is in FILE, a JSON object that is replaced every second; "
+                   "SIGUSR1 prints it as a line on stderr",
+           .set = SetText(&options->status_file)},
           {.name = "threads",
            .value = "N",
            .help = "default: the cores this process may use",

@@ -11,6 +11,7 @@
 #include "libcore/base/status.h"
 #include "libcore/base/value.h"
 #include "tools/common/flag.h"
+#include "tools/common/job_progress.h"
 
 namespace nemo {
 
@@ -30,6 +31,7 @@ struct CommonOptions {
   bool quiet = false;
   int verbose = 0;
   std::string progress = "auto";
+  std::string status_file;
   int64_t threads = 0;  ///< set to the cores of the process when not given
   std::string config;
 };
@@ -37,13 +39,15 @@ struct CommonOptions {
 /// What a running tool has of its surroundings. Results go to stdout, everything else to stderr.
 class Console {
  public:
-  Console(std::string tool, const CommonOptions& options, Progress& progress)
+  Console(std::string tool, const CommonOptions& options, JobProgress& progress)
       : tool_(std::move(tool)), options_(options), progress_(progress) {}
 
   bool json() const { return options_.json; }
   bool verbose() const { return options_.verbose > 0; }
   int threads() const { return static_cast<int>(options_.threads); }
   Progress& progress() const { return progress_; }
+  /// For work that shows on the screen in another way: only those who ask see it.
+  Progress& quiet_progress() const { return progress_.quiet(); }
 
   /// A result: to stdout as it stands.
   void Print(std::string_view text) const;
@@ -57,7 +61,7 @@ class Console {
  private:
   std::string tool_;
   const CommonOptions& options_;
-  Progress& progress_;
+  JobProgress& progress_;
 };
 
 struct Tool {

@@ -122,9 +122,10 @@ Status RunRank(const Session& session, const Work& work, Communicator& world,
   own.load_seconds = model.load_seconds;
   // Sentences that appear on the terminal are progress enough, and would mix with it.
   const bool draws = speaks && (!job.output.empty() || !IsTerminal(stdout));
-  const Status status =
-      Run(session, work, *model.engine, draws ? console.progress() : NullProgress(), sink, &own)
-          .All();
+  Progress& progress = draws    ? console.progress()
+                       : speaks ? console.quiet_progress()
+                                : NullProgress();
+  const Status status = Run(session, work, *model.engine, progress, sink, &own).All();
   if (speaks) *report = own;
   return status;
 }

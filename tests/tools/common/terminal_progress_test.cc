@@ -70,6 +70,17 @@ TEST(TerminalProgress, ShowsTheLastRemarkBesideTheAmount) {
   std::fclose(file);
 }
 
+TEST(TerminalProgress, LinesOfALongJobComeLessOften) {
+  EXPECT_EQ(LineGapMs(0), 2'000);
+  EXPECT_EQ(LineGapMs(20'000), 2'000);
+  EXPECT_EQ(LineGapMs(100'000), 10'000);
+  EXPECT_EQ(LineGapMs(36'000'000), 60'000);
+}
+
+TEST(TerminalProgress, LinesHaveNoCarriageReturns) {
+  EXPECT_EQ(WrittenBy(TerminalProgress::Style::kLines).find('\r'), std::string::npos);
+}
+
 TEST(TerminalProgress, SilentWritesNothing) {
   EXPECT_EQ(WrittenBy(TerminalProgress::Style::kSilent), "");
 }
