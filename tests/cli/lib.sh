@@ -12,8 +12,8 @@ run() {
 # Takes out what differs from run to run.
 mask() {
   sed -E -e 's/^(time +).*/\1.../' -e 's/^(memory +peak ).*/\1.../' \
-    -e 's/("(seconds|gigabytes_per_second|(peak_|planned_)?memory_bytes|free_bytes)": )[-+.e0-9]+/\1.../' \
-    -e 's/[0-9.]+ [kMGT]?B free$/... free/' -e 's/^(memory +)[0-9.]+ [kMGT]?B of buffers/\1... of buffers/'
+    -e 's/("(seconds|gigabytes_per_second|(peak_|planned_|available_)?memory_bytes|free_bytes)": )[-+.e0-9]+/\1.../' \
+    -e 's/[0-9.]+ [kMGT]?B free$/... free/' -e 's/^(memory +)[0-9.]+ [kMGT]?B of buffers, [0-9.]+ [kMGT]?B available/\1... of buffers, ... available/'
 }
 
 # flip FILE OFFSET: inverts one byte in place.

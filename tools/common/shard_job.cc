@@ -8,6 +8,7 @@
 
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
+#include "libcore/base/memory.h"
 #include "libcore/convert/check.h"
 #include "libcore/convert/convert.h"
 #include "tools/common/containers.h"
@@ -179,8 +180,19 @@ void PrintDryRun(const ShardJob& job, const Prepared& prepared, const Console& c
   report.memory_bytes = MemoryOf(prepared.convert);
   report.disk_bytes = prepared.plan.size_bytes();
   report.free_bytes = FreeBytesAt(job.destination);
+  report.is_upper_bound = prepared.target.compression.zstd;
+  report.available_memory_bytes = AvailableMemory().bytes();
   report.plan = &prepared.plan;
   console.json() ? console.PrintJson(ToValue(report)) : console.Print(ToText(report));
+}
+
+std::string DiskAdvice(const Prepared& prepared) {
+  const TargetTraits& target = prepared.format->target;
+  const bool can_compress = target.has_compression && prepared.target.container != "safetensors";
+  return Format("free some, or choose another place{}",
+                can_compress ? ", or --compress zstd, with which bfloat16 weights take about two "
+                               "thirds"
+                             : "");
 }
 
 /// What an earlier run has written already needs no room again. How much compressed files need
@@ -192,8 +204,38 @@ Status CheckDisk(const ShardJob& job, const Prepared& prepared) {
   const int64_t needed =
       plan.size_bytes() - (job.resume ? AllocatedBytes(job.destination + ".partial") : 0);
   if (free_bytes < 0 || free_bytes >= needed) return OkStatus();
-  return IoError(Format("{}: the files need {}, and {} are free", job.destination,
-                        FormatBytes(needed), FormatBytes(free_bytes)));
+  return IoError(Format("{}: the files need {}, and {} are free; {}", job.destination,
+                        FormatBytes(needed), FormatBytes(free_bytes), DiskAdvice(prepared)));
+}
+
+/// From here on a job takes long enough for a word before it.
+constexpr int64_t kLongJobBytes = 1'000'000'000;
+
+/// What the job will take, and what there is.
+void TellForecast(const ShardJob& job, const Prepared& prepared, const Console& console) {
+  const int64_t disk = prepared.plan.size_bytes(), memory = MemoryOf(prepared.convert);
+  const int64_t free_bytes = FreeBytesAt(job.destination);
+  const int64_t available = AvailableMemory().bytes();
+  const bool zstd = prepared.target.compression.zstd;
+  const auto of = [](int64_t bytes, std::string_view what) {
+    return bytes < 0 ? std::string() : Format(" ({} {})", FormatBytes(bytes), what);
+  };
+  const std::string forecast =
+      Format("writes {}{}{}, with {} of buffers{}", zstd ? "up to " : "", FormatBytes(disk),
+             of(free_bytes, "free"), FormatBytes(memory), of(available, "of memory available"));
+  disk >= kLongJobBytes ? console.Note(forecast) : console.Detail(forecast);
+  if (zstd && free_bytes >= 0 && free_bytes < disk) {
+    console.Note(
+        Format("{}: compressed files may need more than the {} that are free; a full disk "
+               "stops the job, and --resume goes on when there is room",
+               job.destination, FormatBytes(free_bytes)));
+  }
+  if (available >= 0 && available < memory) {
+    console.Note(
+        Format("buffers of {} are planned, and {} of memory are available; a lower "
+               "--memory-limit or --jobs needs less",
+               FormatBytes(memory), FormatBytes(available)));
+  }
 }
 
 /// True when the conversion was finished by an earlier run. Else: whether it may begin.
@@ -317,6 +359,7 @@ Result<bool> RunShardJob(const ShardJob& job, const Console& console) {
     if (speaks) NEMO_RETURN_IF_ERROR(journals.RemoveAll());
     return true;
   }
+  if (speaks) TellForecast(job, *prepared, console);
   NEMO_ASSIGN_OR_RETURN(ShardReport report,
                         RunConversion(job, *prepared, journals, *team, console));
   if (!speaks) return true;

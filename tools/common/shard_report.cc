@@ -128,10 +128,15 @@ std::string ToText(const DryRunReport& report) {
   const std::string free = report.free_bytes < 0
                                ? std::string("free space not known")
                                : Format("{} free", FormatBytes(report.free_bytes));
+  const std::string available =
+      report.available_memory_bytes < 0
+          ? std::string("available memory not known")
+          : Format("{} available", FormatBytes(report.available_memory_bytes));
   return Line("source", report.source) + Line("target", report.target) + Line(report.vocab) +
-         Line("memory", Format("{} of buffers", FormatBytes(report.memory_bytes))) +
-         Line("disk", Format("{} needed, {}", FormatBytes(report.disk_bytes), free)) + "\n" +
-         table.ToText(TableWidth()) + "\nDry run: nothing was written.\n";
+         Line("memory", Format("{} of buffers, {}", FormatBytes(report.memory_bytes), available)) +
+         Line("disk", Format("{}{} needed, {}", report.is_upper_bound ? "up to " : "",
+                             FormatBytes(report.disk_bytes), free)) +
+         "\n" + table.ToText(TableWidth()) + "\nDry run: nothing was written.\n";
 }
 
 Value ToValue(const DryRunReport& report) {
@@ -149,6 +154,8 @@ Value ToValue(const DryRunReport& report) {
   value.Set("target", ToValue(report.target));
   value.Set("vocabulary", ToValue(report.vocab));
   value.Set("memory_bytes", report.memory_bytes);
+  value.Set("available_memory_bytes",
+            report.available_memory_bytes < 0 ? Value() : Value(report.available_memory_bytes));
   value.Set("disk_bytes", report.disk_bytes);
   value.Set("free_bytes", report.free_bytes < 0 ? Value() : Value(report.free_bytes));
   value.Set("files", std::move(files));

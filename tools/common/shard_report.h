@@ -49,9 +49,11 @@ struct DryRunReport {
   ShardSide source;
   ShardSide target;
   VocabReport vocab;
-  int64_t memory_bytes = 0;  ///< of buffers
-  int64_t disk_bytes = 0;    ///< of the tensors
-  int64_t free_bytes = -1;   ///< at the destination; -1: not known
+  int64_t memory_bytes = 0;             ///< of buffers
+  int64_t disk_bytes = 0;               ///< of the tensors
+  int64_t free_bytes = -1;              ///< at the destination; -1: not known
+  int64_t available_memory_bytes = -1;  ///< -1: not known
+  bool is_upper_bound = false;          ///< disk_bytes, of files that will be compressed
   const Plan* plan = nullptr;
 };
 std::string ToText(const DryRunReport& report);
