@@ -66,6 +66,8 @@ std::string_view CheckLevelName(CheckLevel level) {
       return "checksums";
     case CheckLevel::kValues:
       return "values";
+    case CheckLevel::kLogits:
+      return "logits";
   }
   return "unknown";
 }

@@ -13,8 +13,8 @@
 
 namespace nemo {
 
-/// Each degree includes those before it.
-enum class CheckLevel { kIndex, kChecksums, kValues };
+/// Each degree includes those before it. kLogits runs the model (tools/nemo-validate).
+enum class CheckLevel { kIndex, kChecksums, kValues, kLogits };
 std::string_view CheckLevelName(CheckLevel level);
 
 struct Problem {

@@ -49,8 +49,7 @@ std::vector<Flag> StepFlags(MachineOptions* options) {
           {.name = "max-batch-size",
            .value = "N",
            .help = Format("prompts side by side (default {})", options->max_batch_size),
-           .set = SetInt(&options->max_batch_size, 1, kMaxBatch)},
-          PeerTimeoutFlag(&options->comm)};
+           .set = SetInt(&options->max_batch_size, 1, kMaxBatch)}};
 }
 
 }  // namespace
@@ -91,7 +90,7 @@ FlagGroup ReplicatedMachineFlags(MachineOptions* options) {
   return group;
 }
 
-FlagGroup MachineFlags(MachineOptions* options) {
+FlagGroup PlainMachineFlags(MachineOptions* options) {
   std::vector<std::string> profiles;
   for (const DTypeProfile profile : kProfiles) profiles.emplace_back(ToString(profile));
   const std::vector<std::string> isas = {"auto", "amx", "avx512", "avx512f", "avx2", "scalar"};
@@ -113,9 +112,17 @@ FlagGroup MachineFlags(MachineOptions* options) {
                            "nowhere: fp32, of the backend reference only",
                    .choices = profiles,
                    .set = SetChoice(&options->dtype_profile, profiles)});
-  for (Flag& flag : StepFlags(options)) flags.push_back(std::move(flag));
+  flags.push_back(PeerTimeoutFlag(&options->comm));
   return {"Ranks and devices (ranks are threads; under mpirun or srun, processes)",
           std::move(flags)};
+}
+
+FlagGroup MachineFlags(MachineOptions* options) {
+  FlagGroup group = PlainMachineFlags(options);
+  std::vector<Flag> steps = StepFlags(options);
+  // Before the peers.
+  std::move(steps.begin(), steps.end(), std::inserter(group.flags, std::prev(group.flags.end())));
+  return group;
 }
 
 }  // namespace nemo

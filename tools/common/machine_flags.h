@@ -30,7 +30,10 @@ struct MachineOptions {
   DTypeProfile profile() const;
 };
 
-/// Sets the default backend in `options`.
+/// Sets the default backend in `options`. Layout, backend, rounding, peers: of a tool that feeds
+/// one sequence after the other.
+FlagGroup PlainMachineFlags(MachineOptions* options);
+/// And how steps are made of many.
 FlagGroup MachineFlags(MachineOptions* options);
 /// The same of a tool whose work replicas can share: --dp too.
 FlagGroup ReplicatedMachineFlags(MachineOptions* options);

@@ -8,13 +8,13 @@
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
 #include "libcore/base/json.h"
+#include "tools/common/prompt_lines.h"
 #include "tools/common/suggest.h"
 #include "tools/common/terminal.h"
 
 namespace nemo {
 namespace {
 
-constexpr int64_t kMaxPromptBytes = int64_t{256} << 20;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool TakeText(const Value& value, std::string* out) {
@@ -183,23 +183,18 @@ Result<Prompt> ParsePromptLine(std::string_view line, const PromptParams& defaul
 Result<std::vector<Prompt>> ParsePrompts(std::string_view text, bool jsonl,
                                          const std::string& where, const PromptParams& defaults) {
   std::vector<Prompt> prompts;
-  for (int64_t number = 1; !text.empty(); ++number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
-    const std::string place = Format("{}: line {}", where, number);
-    if (jsonl) {
-      auto prompt = ParsePromptLine(line, defaults);
-      if (!prompt) return prompt.error().At(place);
-      prompts.push_back(*std::move(prompt));
-    } else {
-      prompts.push_back({std::string(line), {}, defaults});
-    }
-    prompts.back().where = place;
-  }
-  if (prompts.empty()) return InvalidArgument(Format("{}: holds no prompt", where));
+  NEMO_RETURN_IF_ERROR(ForEachPromptLine(
+      text, where, [&](std::string_view line, const std::string& place) -> Status {
+        if (jsonl) {
+          auto prompt = ParsePromptLine(line, defaults);
+          if (!prompt) return prompt.error().At(place);
+          prompts.push_back(*std::move(prompt));
+        } else {
+          prompts.push_back({std::string(line), {}, defaults});
+        }
+        prompts.back().where = place;
+        return OkStatus();
+      }));
   return prompts;
 }
 

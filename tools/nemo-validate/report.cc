@@ -1,6 +1,7 @@
 #include "tools/nemo-validate/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "libcore/base/format.h"
@@ -42,6 +43,108 @@ std::string LineOf(const Difference& difference) {
                 difference.num_different, difference.max_abs, ulp, difference.where);
 }
 
+/// JSON knows no infinity.
+Value Number(double value) { return std::isfinite(value) ? Value(value) : Value(); }
+
+/// {"layer", "block", "max_abs", "rms", "num_different"}; layer is null after the embedding.
+Value ToValue(const StreamDeviation& stream) {
+  const StreamPoint& point = stream.point;
+  Value value;
+  value.Set("layer", point.layer < 0 ? Value() : Value(point.layer));
+  value.Set("block", point.after == StreamPoint::After::kEmbedding   ? "embedding"
+                     : point.after == StreamPoint::After::kAttention ? "attention"
+                                                                     : "mlp");
+  value.Set("max_abs", Number(stream.deviation.max_abs));
+  value.Set("rms", Number(stream.deviation.rms()));
+  value.Set("num_different", stream.deviation.num_different);
+  return value;
+}
+
+/// Where the models part, in the words of ToValue(StreamDeviation); null: nowhere. When all hidden
+/// states are equal it is the block "output": final norm and output layer.
+Value FirstDifference(const TraceDeviation& found) {
+  if (const StreamDeviation* first = found.first_difference()) return ToValue(*first);
+  const Deviation& logits = found.logits.values;
+  if (logits.equal()) return {};
+  Value value;
+  value.Set("layer", Value());
+  value.Set("block", "output");
+  value.Set("max_abs", Number(logits.max_abs));
+  value.Set("rms", Number(logits.rms()));
+  value.Set("num_different", logits.num_different);
+  return value;
+}
+
+Value ToValue(const LogitsCheck& check) {
+  const LogitDeviation& logits = check.found.logits;
+  Value value;
+  value.Set("prompts", check.num_prompts);
+  value.Set("tokens", check.num_tokens);
+  value.Set("layout", check.layout);
+  value.Set("backend", check.backend);
+  value.Set("min", Number(logits.min_a));
+  value.Set("max", Number(logits.max_a));
+  value.Set("not_finite", logits.values.num_not_finite);
+  value.Set("constant_rows", logits.num_constant_a);
+  if (!check.has_other) return value;
+  value.Set("tolerance", std::max(check.tolerance, 0.0));
+  value.Set("equal", check.equal());
+  value.Set("max_abs", Number(logits.values.max_abs));
+  value.Set("rms", Number(logits.values.rms()));
+  value.Set("same_choice", logits.num_same_choice);
+  value.Set("kl", Number(logits.mean_kl()));
+  value.Set("max_kl", Number(logits.max_kl));
+  value.Set("first_difference", FirstDifference(check.found));
+  Value::Array layers;
+  for (const StreamDeviation& stream : check.found.streams) layers.push_back(ToValue(stream));
+  value.Set("layers", std::move(layers));
+  return value;
+}
+
+std::string LineOfPlace(std::string_view place, const Deviation& deviation) {
+  return Format("{}: max abs {:.4g}, rms {:.4g}, {} of {} values", place, deviation.max_abs,
+                deviation.rms(), deviation.num_different, deviation.num_values);
+}
+
+/// How far the logits lie apart, and where the difference begins.
+std::string DifferenceText(const LogitsCheck& check) {
+  const TraceDeviation& found = check.found;
+  const LogitDeviation& logits = found.logits;
+  std::string text = Format(
+      "logits: max abs {:.4g}, rms {:.4g}, KL {:.3g} (at most {:.3g}), the same choice for {} of "
+      "{} "
+      "tokens{}\n",
+      logits.values.max_abs, logits.values.rms(), logits.mean_kl(), logits.max_kl,
+      logits.num_same_choice, logits.num_rows,
+      check.tolerance < 0 ? "" : Format("; tolerance {:.4g}", check.tolerance));
+  if (const StreamDeviation* first = found.first_difference()) {
+    text += "first difference: " + LineOfPlace(ToString(first->point), first->deviation) + "\n";
+  } else {
+    text += "first difference: output (final norm and output layer); all hidden states are equal\n";
+  }
+  return text;
+}
+
+/// `all_layers`: a line for each place that differs.
+std::string ToText(const LogitsCheck& check, bool all_layers) {
+  const LogitDeviation& logits = check.found.logits;
+  std::string text = Format("run: {} prompts, {} tokens, {}, {}; {}\n", check.num_prompts,
+                            check.num_tokens, check.layout, check.backend,
+                            logits.min_a > logits.max_a
+                                ? "no logit is a number"
+                                : Format("logits {:.4g} to {:.4g}", logits.min_a, logits.max_a));
+  if (!check.has_other) return text;
+  if (check.equal()) {
+    return text + "logits: equal, and so is what each layer leaves, bit for bit\n";
+  }
+  text += DifferenceText(check);
+  for (const StreamDeviation& stream : check.found.streams) {
+    if (!all_layers || stream.deviation.equal()) continue;
+    text += "  " + LineOfPlace(ToString(stream.point), stream.deviation) + "\n";
+  }
+  return text;
+}
+
 /// The lines, the first `max_lines` of them, and how many were left out.
 std::string Limited(const std::vector<std::string>& lines, size_t max_lines) {
   const size_t shown = max_lines == 0 ? lines.size() : std::min(max_lines, lines.size());
@@ -51,6 +154,14 @@ std::string Limited(const std::vector<std::string>& lines, size_t max_lines) {
     text += Format("... and {} more (--verbose shows all)\n", lines.size() - shown);
   }
   return text;
+}
+
+/// The answer about two checkpoints.
+std::string_view Equality(const Validation& validation) {
+  if (!validation.ok()) return "not equal";
+  const bool is_equal =
+      validation.comparison.equal() && (!validation.logits || validation.logits->equal());
+  return is_equal ? "equal" : "equal within the tolerance";
 }
 
 }  // namespace
@@ -68,9 +179,10 @@ std::string ToText(const Validation& validation, size_t max_lines) {
   }
   std::string text = validation.description;
   for (const auto& lines : {problems, different, missing, extra}) text += Limited(lines, max_lines);
+  if (validation.logits) text += ToText(*validation.logits, max_lines == 0);
   const std::string_view verdict = validation.options.other.empty()
                                        ? (validation.ok() ? "ok" : "not ok")
-                                       : (validation.ok() ? "equal" : "not equal");
+                                       : (Equality(validation));
   return text + Format("{}: {} tensors\n", verdict, validation.num_tensors);
 }
 
@@ -88,6 +200,7 @@ Value ToValue(const Validation& validation) {
   value.Set("missing", Value::ArrayOf(validation.comparison.missing));
   value.Set("extra", Value::ArrayOf(validation.comparison.extra));
   value.Set("problems", std::move(problems));
+  if (validation.logits) value.Set("logits", ToValue(*validation.logits));
   return value;
 }
 

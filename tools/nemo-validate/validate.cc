@@ -2,17 +2,19 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 #include "libcore/base/format.h"
 #include "libcore/base/json.h"
+#include "tools/common/mpi_team.h"
 #include "tools/common/source.h"
 
 namespace nemo {
 namespace {
 
 CheckLevel LevelFromName(const std::string& name) {
-  for (const CheckLevel level : {CheckLevel::kIndex, CheckLevel::kChecksums}) {
+  for (const CheckLevel level : {CheckLevel::kIndex, CheckLevel::kChecksums, CheckLevel::kLogits}) {
     if (CheckLevelName(level) == name) return level;
   }
   return CheckLevel::kValues;
@@ -54,8 +56,12 @@ std::string Degrees(CheckLevel level, bool has_checksums, bool compared) {
   if (level >= CheckLevel::kChecksums) {
     text += has_checksums ? ", checksums" : " (the format has no checksums)";
   }
-  if (compared) return text + ", element by element";
-  return level == CheckLevel::kValues ? text + ", values" : text;
+  if (compared) {
+    text += ", element by element";
+  } else if (level >= CheckLevel::kValues) {
+    text += ", values";
+  }
+  return level == CheckLevel::kLogits ? text + ", logits" : text;
 }
 
 void Append(std::vector<Problem> from, std::vector<Problem>& to) {
@@ -106,6 +112,12 @@ std::vector<Problem> CompareCompany(const Side& a, const Side& b) {
   return problems;
 }
 
+/// What must agree before hidden states and logits can be compared.
+bool SameSizes(const ModelConfig& a, const ModelConfig& b) {
+  return a.num_layers == b.num_layers && a.hidden_size == b.hidden_size &&
+         (a.vocab_size == 0 || b.vocab_size == 0 || a.vocab_size == b.vocab_size);
+}
+
 Status ValidateTwo(CheckLevel level, const Console& console, Validation& validation) {
   NEMO_ASSIGN_OR_RETURN(Side a, OpenSide(validation.options.source, level, console));
   NEMO_ASSIGN_OR_RETURN(Side b, OpenSide(validation.options.other, level, console));
@@ -123,19 +135,104 @@ Status ValidateTwo(CheckLevel level, const Console& console, Validation& validat
   validation.comparison = *std::move(comparison);
   validation.num_tensors = validation.comparison.num_tensors;
   Append(validation.comparison.problems, validation.problems);
+  const ModelConfig &config_a = a.checkpoint->config, &config_b = b.checkpoint->config;
+  if (level == CheckLevel::kLogits && !SameSizes(config_a, config_b)) {
+    validation.problems.push_back({"logits", Format("{} and {}", a.path, b.path),
+                                   "not compared: layers, widths or vocabularies differ"});
+  }
+  return OkStatus();
+}
+
+/// What was found in the files does not forbid running the models.
+bool CanRun(const Validation& validation) {
+  return std::ranges::none_of(validation.problems,
+                              [](const Problem& p) { return p.code == "logits"; });
+}
+
+Status ValidateFiles(CheckLevel level, const Console& console, Validation& validation) {
+  return validation.options.other.empty() ? ValidateOne(level, console, validation)
+                                          : ValidateTwo(level, console, validation);
+}
+
+/// What the models say of themselves, as problems.
+void AddProblems(const LogitsCheck& check, const std::string& where,
+                 std::vector<Problem>& problems) {
+  const LogitDeviation& logits = check.found.logits;
+  const StreamDeviation* broken = check.found.first_not_finite();
+  if (broken != nullptr) {
+    problems.push_back({"not_finite", where,
+                        Format("NaN or Inf in {} hidden values after {}, the first place",
+                               broken->deviation.num_not_finite, ToString(broken->point))});
+  } else if (logits.values.num_not_finite > 0) {
+    problems.push_back(
+        {"not_finite", where,
+         Format("NaN or Inf in {} logits, and nowhere before them", logits.values.num_not_finite)});
+  }
+  if (logits.num_constant_a > 0) {
+    problems.push_back({"constant", where,
+                        Format("all logits of {} of {} tokens are the same", logits.num_constant_a,
+                               logits.num_rows)});
+  }
+}
+
+Status ValidateLogits(const Console& console, Validation& validation) {
+  const ValidateOptions& options = validation.options;
+  auto check = CheckLogits(options.source, options.other, options.logits, console);
+  if (check) {
+    const std::string where =
+        options.other.empty() ? options.source : Format("{} and {}", options.source, options.other);
+    AddProblems(*check, where, validation.problems);
+    validation.logits = *std::move(check);
+    return OkStatus();
+  }
+  // A checkpoint that is known to be damaged need not run.
+  if (validation.ok() || StopRequested()) return check.error();
+  validation.problems.push_back({"logits", options.source, check.error().message()});
   return OkStatus();
 }
 
 }  // namespace
 
-bool Validation::ok() const { return comparison.equal() && !AnyFatal(problems); }
+Status CheckOptions(const ValidateOptions& options) {
+  const std::string_view flag = options.logits.GivenFlag();
+  if (options.level != CheckLevelName(CheckLevel::kLogits)) {
+    if (flag.empty()) return OkStatus();
+    return InvalidArgument(Format("--{} is about running the models: give --level logits", flag));
+  }
+  if (options.logits.tolerance >= 0 && options.other.empty()) {
+    return InvalidArgument("--tolerance is about two checkpoints: give OTHER");
+  }
+  return OkStatus();
+}
+
+bool Validation::ok() const {
+  if (AnyFatal(problems)) return false;
+  // With a tolerance it is the logits that count, if they were reached.
+  const bool tolerant = logits && logits->tolerance >= 0;
+  const bool same_elements =
+      tolerant ? comparison.missing.empty() && comparison.extra.empty() : comparison.equal();
+  return same_elements && (!logits || logits->ok());
+}
 
 Result<Validation> Validate(const ValidateOptions& options, const Console& console) {
+  NEMO_RETURN_IF_ERROR(CheckOptions(options));
   Validation validation;
   validation.options = options;
   const CheckLevel level = LevelFromName(options.level);
-  NEMO_RETURN_IF_ERROR(options.other.empty() ? ValidateOne(level, console, validation)
-                                             : ValidateTwo(level, console, validation));
+  if (level < CheckLevel::kLogits) {
+    NEMO_RETURN_IF_ERROR(ValidateFiles(level, console, validation));
+    return validation;
+  }
+  NEMO_ASSIGN_OR_RETURN(const std::unique_ptr<Team> team, MakeTeam());
+  validation.speaks = team->rank() == 0;
+  Status status;
+  if (validation.speaks) status = ValidateFiles(level, console, validation);
+  if (status = team->Agree(status); !status.ok()) {
+    return validation.speaks ? status : Status(status.code(), "");
+  }
+  const bool can_run = validation.speaks && CanRun(validation);
+  NEMO_ASSIGN_OR_RETURN(const int64_t num_willing, team->Sum(can_run ? 1 : 0));
+  if (num_willing > 0) NEMO_RETURN_IF_ERROR(ValidateLogits(console, validation));
   return validation;
 }
 
