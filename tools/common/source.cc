@@ -47,9 +47,9 @@ Value ToValue(std::string_view path, std::string_view format, std::string_view c
   return value;
 }
 
-TensorTotals TotalsOf(const TensorSource& source) {
+TensorTotals TotalsOf(std::span<const TensorSpec> specs) {
   TensorTotals totals;
-  for (const TensorSpec& spec : source.specs()) {
+  for (const TensorSpec& spec : specs) {
     ++totals.num_tensors;
     totals.num_parameters += NumElements(spec.shape);
     totals.size_bytes += spec.size_bytes();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,6 @@ struct TensorTotals {
   int64_t num_parameters = 0;
   int64_t size_bytes = 0;
 };
-TensorTotals TotalsOf(const TensorSource& source);
+TensorTotals TotalsOf(std::span<const TensorSpec> specs);
 
 }  // namespace nemo

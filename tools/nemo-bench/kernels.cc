@@ -10,6 +10,7 @@
 #include "kernels/reference/backend.h"
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
+#include "tools/common/model_yaml.h"
 #include "tools/common/table.h"
 #include "tools/nemo-bench/measure/gpu_state.h"
 #include "tools/nemo-bench/measure/machine.h"

@@ -12,6 +12,7 @@
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
 #include "libcore/runtime/engine.h"
+#include "tools/common/model_yaml.h"
 #include "tools/common/one_voice.h"
 #include "tools/common/shard_report.h"
 #include "tools/common/source.h"

@@ -5,6 +5,7 @@
 #include "kernels/comm/mpi_comm.h"
 #include "libcore/base/file.h"
 #include "libcore/base/format.h"
+#include "tools/common/model_yaml.h"
 #include "tools/common/source.h"
 #include "tools/nemo-bench/engine/synthetic_source.h"
 #include "tools/nemo-bench/measure/machine.h"

@@ -2,26 +2,14 @@
 
 #include <utility>
 
-#include "libcore/base/file.h"
 #include "libcore/base/format.h"
-#include "libcore/base/yaml.h"
-#include "libcore/model/architecture.h"
-#include "libcore/tensor/spec.h"
-#include "tools/common/suggest.h"
+#include "tools/common/model_yaml.h"
 #include "tools/nemo-bench/measure/probes.h"
 
 namespace nemo {
 namespace {
 
-constexpr int64_t kMaxYamlBytes = int64_t{1} << 20;
 constexpr int64_t kMaxRanks = 65536;
-
-Result<Value> ReadYaml(const std::string& path) {
-  NEMO_ASSIGN_OR_RETURN(const std::string text, ReadAllFrom(path, kMaxYamlBytes));
-  auto value = ParseYaml(text);
-  if (!value) return value.error().At(path);
-  return value;
-}
 
 Result<ParallelLayout> LayoutOfFile(const std::string& path) {
   const auto value = ReadYaml(path);
@@ -33,22 +21,6 @@ Result<ParallelLayout> LayoutOfFile(const std::string& path) {
   auto layout = LayoutFromValue(whole);
   if (!layout) return InvalidArgument(layout.error().At(path).message());
   return layout;
-}
-
-/// Every tensor, and all of them together, can be counted in bytes.
-Status CheckSize(const ModelConfig& config) {
-  constexpr int64_t kMostBytes = int64_t{1} << 50;
-  NEMO_ASSIGN_OR_RETURN(const std::vector<LogicalTensor> tensors, LogicalTensors(config));
-  int64_t sum = 0;
-  for (const LogicalTensor& tensor : tensors) {
-    const TensorSpec spec = {tensor.name, DType::kBF16, tensor.shape};
-    NEMO_RETURN_IF_ERROR(CheckSpec(spec));
-    if (spec.size_bytes() > kMostBytes - sum) {
-      return Corruption(Format("a model of more than {} is no model", FormatBytes(kMostBytes)));
-    }
-    sum += spec.size_bytes();
-  }
-  return OkStatus();
 }
 
 }  // namespace
@@ -130,37 +102,6 @@ Result<ParallelLayout> ParseLayout(const std::string& text) {
   layout.tp_size = *tp;
   layout.pp_size = *pp;
   return layout;
-}
-
-bool IsModelYaml(std::string_view path) {
-  return path.ends_with(".yaml") || path.ends_with(".yml");
-}
-
-Result<ModelConfig> LoadModelYaml(const std::string& path) {
-  NEMO_ASSIGN_OR_RETURN(const Value given, ReadYaml(path));
-  if (!given.is_object()) {
-    return Corruption(
-        Format("{}: a mapping of a model's fields is wanted, not a {}", path, given.type_name()));
-  }
-  Value fields = ToValue(ModelConfig());
-  std::vector<std::string> names;
-  for (const auto& [name, value] : fields.as_object()) names.push_back(name);
-  for (const auto& [name, value] : given.as_object()) {
-    if (fields.Find(name) == nullptr) {
-      return Corruption(Format("{}: unknown field '{}'{}; known: {}", path, name,
-                               DidYouMean(name, names), fmt::join(names, ", ")));
-    }
-    // YAML writes 1.0 as it likes; a whole number is a legal real one.
-    fields.Set(name, fields.Find(name)->is_double() && value.is_int()
-                         ? Value(static_cast<double>(value.as_int()))
-                         : value);
-  }
-  auto config = ConfigFromValue(fields);
-  if (!config) return config.error().At(path);
-  NEMO_RETURN_IF_ERROR(CheckConfig(*config).At(path));
-  NEMO_RETURN_IF_ERROR(CheckSize(*config).At(path));
-  if (config->vocab_size == 0) return Corruption(Format("{}: vocab_size is missing", path));
-  return config;
 }
 
 }  // namespace nemo

@@ -4,12 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "kernels/registry.h"
 #include "libcore/base/status.h"
 #include "libcore/layout/parallel_layout.h"
-#include "libcore/model/config.h"
 #include "tools/common/flag.h"
 #include "tools/nemo-bench/measure/roofline.h"
 
@@ -34,11 +32,5 @@ Flag LayoutFlag(std::string* text);
 /// "8,2" (TP, PP), "8", or a YAML file with the keys tp, pp and those of LayoutFromValue; "" is one
 /// rank. kInvalidArgument.
 Result<ParallelLayout> ParseLayout(const std::string& text);
-
-/// True for a path that names a model's sizes instead of a checkpoint.
-bool IsModelYaml(std::string_view path);
-/// Reads the fields of ModelConfig, by name; what is absent has its default. kNotFound,
-/// kCorruption: an unknown field (names the nearest), CheckConfig.
-Result<ModelConfig> LoadModelYaml(const std::string& path);
 
 }  // namespace nemo

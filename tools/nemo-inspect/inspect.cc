@@ -7,6 +7,7 @@
 #include "libcore/base/json.h"
 #include "libcore/base/thread_pool.h"
 #include "libcore/text/tokenizer.h"
+#include "tools/common/model_yaml.h"
 #include "tools/common/table.h"
 
 namespace nemo {
@@ -65,6 +66,12 @@ std::string MemberLines(const Value& object) {
   return text;
 }
 
+/// Where the tensor's bytes lie; nowhere for a model of sizes alone.
+std::vector<std::string> FilesOf(const Checkpoint& checkpoint, const TensorSpec& spec) {
+  if (checkpoint.source == nullptr) return {};
+  return checkpoint.source->FilesOf(spec.name, Box::Whole(spec.shape));
+}
+
 std::string FilesText(const std::vector<std::string>& files) {
   if (files.empty()) return "";
   return files.size() == 1 ? files[0] : Format("{} +{}", files[0], files.size() - 1);
@@ -91,21 +98,41 @@ std::string TensorTable(const Inspection& inspection) {
       for (const double v : {s.min, s.max, s.mean, s.rms}) cells.push_back(Format("{:.4g}", v));
       for (const int64_t v : {s.num_zeros, s.num_nans}) cells.push_back(Format("{}", v));
     } else {
-      cells.push_back(
-          FilesText(inspection.checkpoint.source->FilesOf(spec.name, Box::Whole(spec.shape))));
+      cells.push_back(FilesText(FilesOf(inspection.checkpoint, spec)));
     }
     table.AddRow(std::move(cells));
   }
   return table.ToText(TableWidth());
 }
 
+/// A model's sizes, as if its checkpoint were there: every tensor, no bytes.
+Result<std::vector<TensorSpec>> OpenSizes(const InspectOptions& options, Checkpoint* checkpoint) {
+  if (options.stats) {
+    return InvalidArgument(
+        Format("--stats: {} has a model's sizes and no values; give its checkpoint as SRC",
+               options.source));
+  }
+  NEMO_ASSIGN_OR_RETURN(checkpoint->config, LoadModelYaml(options.source));
+  checkpoint->format = "sizes";
+  checkpoint->container = "yaml";
+  return SpecsOfModel(checkpoint->config);
+}
+
+Result<std::vector<TensorSpec>> OpenWeights(const InspectOptions& options, Checkpoint* checkpoint) {
+  NEMO_ASSIGN_OR_RETURN(*checkpoint, OpenSource(options.source));
+  const auto specs = checkpoint->source->specs();
+  return std::vector<TensorSpec>(specs.begin(), specs.end());
+}
+
 }  // namespace
 
 Result<Inspection> Inspect(const InspectOptions& options, const Console& console) {
   Inspection inspection;
-  NEMO_ASSIGN_OR_RETURN(inspection.checkpoint, OpenSource(options.source));
-  inspection.totals = TotalsOf(*inspection.checkpoint.source);
-  for (const TensorSpec& spec : inspection.checkpoint.source->specs()) {
+  NEMO_ASSIGN_OR_RETURN(const std::vector<TensorSpec> specs,
+                        IsModelYaml(options.source) ? OpenSizes(options, &inspection.checkpoint)
+                                                    : OpenWeights(options, &inspection.checkpoint));
+  inspection.totals = TotalsOf(specs);
+  for (const TensorSpec& spec : specs) {
     if (options.tensors.empty() || fnmatch(options.tensors.c_str(), spec.name.c_str(), 0) == 0) {
       inspection.tensors.push_back(spec);
     }
@@ -136,7 +163,7 @@ Result<Value> ToValue(const Inspection& inspection) {
     row.Set("dtype", DTypeName(spec.dtype));
     row.Set("shape", Value::ArrayOf(spec.shape));
     row.Set("bytes", spec.size_bytes());
-    row.Set("files", Value::ArrayOf(checkpoint.source->FilesOf(spec.name, Box::Whole(spec.shape))));
+    row.Set("files", Value::ArrayOf(FilesOf(checkpoint, spec)));
     if (!inspection.stats.empty()) row.Set("stats", ToValue(inspection.stats[i]));
     tensors.push_back(std::move(row));
   }
@@ -158,13 +185,16 @@ Result<Value> ToValue(const Inspection& inspection) {
 Result<std::string> ToText(const InspectOptions& options, const Inspection& inspection) {
   NEMO_ASSIGN_OR_RETURN(const Value tokenizer, TokenizerValue(inspection.checkpoint));
   const TensorTotals& totals = inspection.totals;
+  const std::string kind = inspection.checkpoint.source == nullptr
+                               ? "the sizes of a model, no weights"
+                               : Describe(inspection.checkpoint);
   // With --plan people look for the layouts, not for hundreds of tensors.
   const std::string table = inspection.capacities.empty()
                                 ? TensorTable(inspection)
                                 : nemo::ToText(inspection.capacities, options.capacity);
   return Format("{}: {}\n{} tensors, {} parameters, {}\n\nmodel\n{}\ntokenizer\n{}\n{}",
-                options.source, Describe(inspection.checkpoint), totals.num_tensors,
-                totals.num_parameters, FormatBytes(totals.size_bytes),
+                options.source, kind, totals.num_tensors, totals.num_parameters,
+                FormatBytes(totals.size_bytes),
                 MemberLines(nemo::ToValue(inspection.checkpoint.config)),
                 tokenizer.is_null() ? "  none\n" : MemberLines(tokenizer), table);
 }

@@ -26,7 +26,10 @@ nemo::Tool InspectTool(nemo::InspectOptions* options) {
       "under its canonical name. With --plan, which layouts fit a set of GPUs. Reads the index "
       "only, unless "
       "--stats asks for values.";
-  tool.operands = {{"SRC", nemo::kSourceHelp, &options->source}};
+  tool.operands = {{"SRC",
+                    std::string(nemo::kSourceHelp) +
+                        "; or the sizes of a model, such as configs/models/nemotron4-340b.yaml",
+                    &options->source}};
   tool.groups = {{"Tensors",
                   {{.name = "tensors",
                     .value = "GLOB",

@@ -76,7 +76,7 @@ Status ValidateOne(CheckLevel level, const Console& console, Validation& validat
   Append(std::move(side.problems), validation.problems);
   if (!side.checkpoint) return OkStatus();
   const Checkpoint& checkpoint = *side.checkpoint;
-  validation.num_tensors = TotalsOf(*checkpoint.source).num_tensors;
+  validation.num_tensors = TotalsOf(checkpoint.source->specs()).num_tensors;
   if (level < CheckLevel::kValues) return OkStatus();
   auto found =
       CheckValues(*checkpoint.source, checkpoint.config, console.threads(), console.progress());
