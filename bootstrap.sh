@@ -22,6 +22,7 @@ test_packages=(
   python3 python3-venv hdf5-tools                   # other people's readers check our files
   xz-utils                                          # the hostile archives come packed
   curl shellcheck                                   # the batch scripts and streams of the server; how scripts read
+  dpkg-dev file                                     # our own Debian packages
 )
 # A Slurm of two nodes on this machine, for the time of one test. Not where a site has its own.
 slurm_packages=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)

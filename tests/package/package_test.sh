@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The build installed into a folder of its own, as a packager does it: the tools run from there, man
 # pages and completions lie where shells look, and a project of somebody else finds and links the
-# libraries. Where dpkg-deb is, CPack's Debian packages are made, unpacked and looked into.
+# libraries. Where dpkg-dev and file are, CPack's Debian packages are made, unpacked and looked into.
 # package_test.sh BUILD_DIR SOURCE_DIR CMAKE CPACK
 set -euo pipefail
 build=$1 source=$2 cmake=$3 cpack=$4
@@ -40,10 +40,12 @@ counted=$("$work/consumer/count_parameters" "$demo" | head -1)
 expected=$("$work/usr/bin/nemo-inspect" "$demo" --json | sed -n 's/^  "parameters": \([0-9]*\).*/\1 parameters/p')
 [[ $counted == "$expected" ]] || fail "the consumer counts '$counted', nemo-inspect '$expected'"
 
-if ! command -v dpkg-deb >/dev/null || ! command -v dpkg-shlibdeps >/dev/null; then
-  echo "no dpkg-dev: no Debian packages made"
-  exit 0
-fi
+for program in dpkg-deb dpkg-shlibdeps file; do
+  if ! command -v "$program" >/dev/null; then
+    echo "skipped half-way: no $program (Debian packages dpkg-dev and file), so no packages were made; the rest passed"
+    exit 77
+  fi
+done
 (cd "$work" && "$cpack" --config "$build/CPackConfig.cmake" -B "$work/deb" >"$work/cpack.txt") || { cat "$work/cpack.txt"; fail "cpack"; }
 main=("$work"/deb/nemotron-toolkit_*.deb) dev=("$work"/deb/nemotron-toolkit-dev_*.deb)
 [[ -e ${main[0]} && -e ${dev[0]} ]] || fail "cpack made $(ls "$work/deb")"
