@@ -3,14 +3,11 @@ where the launcher leaves the survivors alone; and what all of them had answered
 import json
 import os
 import shutil
-import signal
-import subprocess
 import time
 
 from common import Context, check, skip, tree_bytes
-from processes import children_of, ranks_left
+from processes import kill_rank
 
-SECONDS = 10
 TASKS = '''
 tasks:
   - name: speakers
@@ -68,35 +65,15 @@ def num_answers(c, output):
 def kill_one(c, mpirun, victim, flags, recovery, whole):
     """Kills a rank in the middle and goes on with one replica."""
     shutil.rmtree(c.path('killed'), ignore_errors=True)
-    environ = dict(os.environ, OMPI_MCA_orte_enable_recovery='1' if recovery else '0')
     what = f'{flags}, rank {victim}, recovery {recovery}'
-    with open(c.path('stderr'), 'w+') as stderr:
-        job = subprocess.Popen([mpirun, '-n', '4', '--oversubscribe', os.path.join(c.bin, 'nemo-eval'),
-                                *arguments(c, 'killed', *flags)], env=environ,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
-        try:
-            limit = time.monotonic() + 120
-            while num_answers(c, 'killed') < len(whole[1]) // 4:
-                check(job.poll() is None and time.monotonic() < limit, f'{what}: no answers came')
-                time.sleep(0.01)
-            ranks = children_of(job.pid)
-            check(sorted(ranks) == [0, 1, 2, 3], ranks)
-            begin = time.monotonic()
-            os.kill(ranks[victim], signal.SIGKILL)
-            job.wait(timeout=SECONDS)
-            elapsed = time.monotonic() - begin
-            check(recovery or job.returncode != 0, f'{what}: exit 0')
-            left = ranks_left(ranks, begin + SECONDS)
-            check(not left, f'{what}: ranks {left} still run')
-        except subprocess.TimeoutExpired:
-            check(False, f'{what}: still running after {SECONDS} s')
-        finally:
-            job.kill()
-            job.wait()
-        stderr.seek(0)
-        text = stderr.read()
-    if recovery and victim != 0:
-        check(f'rank {victim} (process {ranks[victim]}) has died; rank ' in text, text)
+
+    def has_answered(job):
+        limit = time.monotonic() + 120
+        while num_answers(c, 'killed') < len(whole[1]) // 4:
+            check(job.poll() is None and time.monotonic() < limit, f'{what}: no answers came')
+            time.sleep(0.01)
+
+    elapsed = kill_rank(c, mpirun, victim, recovery, has_answered, 'nemo-eval', *arguments(c, 'killed', *flags))
     check(not os.path.exists(os.path.join(c.path('killed'), 'results.json')), f'{what}: results of a run that died')
     kept = num_answers(c, 'killed')
     c.run('nemo-eval', *arguments(c, 'killed', '--resume'))
