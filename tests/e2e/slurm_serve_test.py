@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 from common import Context, check, skip
+from eval_task import NAMES, arguments, results, write_task
 from slurm_cluster import Cluster, free_ports
 
 PROMPT = 'Write a poem on NVIDIA in the style of Shakespeare'
@@ -141,18 +142,27 @@ def conversion(s):
 
 
 def evaluation(s):
-    """Scores a task on four ranks; where the data sets are not beside the project, there is nothing to score."""
-    data = os.path.join(os.environ.get('NEMO_SHARED', os.path.join(s.c.tests, '..', '..', 'shared')), 'evaldata')
+    """Scores on four ranks are those of one process; a job submitted again takes up what the first one left; replicas."""
     if not os.path.exists(os.path.join(s.c.bin, 'nemo-eval')):
         print('this build has no nemo-eval: evaluation.sbatch is not tried')
         return
-    if not os.path.isdir(data):
-        print('no evaluation data beside the project (NEMO_SHARED): evaluation.sbatch is not tried')
-        return
-    job = s.submit('evaluation.sbatch', s.model, data, s.c.path('scores'), '--limit', '2', flags=FOUR_RANKS,
-                   NEMO_TASKS='arc_challenge')
-    s.expect(job, 'COMPLETED', 'arc_challenge', code=0)
-    check(os.path.exists(s.c.path('scores/results.json')), 'the evaluation job wrote no results.json')
+    write_task(s.c, 12)
+    flags = ['--task-file', s.c.path('tasks.yaml'), '--max-gen-tokens', '12']
+    s.c.run('nemo-eval', *arguments(s.c, s.model, 'whole', *flags[2:]))
+    whole = results(s.c, 'whole')
+
+    def submit(output, *words, **layout):
+        job = s.submit('evaluation.sbatch', s.model, s.c.path('rows'), s.c.path(output), *flags, flags=FOUR_RANKS,
+                       NEMO_TASKS=NAMES, **layout)
+        s.expect(job, 'COMPLETED', 'speakers', *words, code=0)
+        check(results(s.c, output) == whole, f'{layout}: evaluation.sbatch gives other files than one process')
+
+    submit('scores')
+    os.remove(s.c.path('scores/results.json'))
+    with open(s.c.path('scores/journal.jsonl'), 'r+b') as f:
+        lines = f.readlines()
+        f.truncate(sum(map(len, lines[:10])))
+    submit('scores', '9 samples are kept', NEMO_TP='1', NEMO_PP='2')
 
 
 with Context() as c:
@@ -167,4 +177,5 @@ with Context() as c:
         stopped(scripts)
         seconds = dead_rank(scripts)
         evaluation(scripts)
-    print(f'tools/slurm: a poem from 4 and from 16 ranks on two nodes, no process left; a dead rank ends the job in {seconds:.1f} s')
+    print(f'tools/slurm: a poem from 4 and from 16 ranks on two nodes, no process left; a dead rank ends the job in {seconds:.1f} s; '
+          'scores of four ranks are those of one process')
