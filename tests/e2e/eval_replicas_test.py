@@ -1,5 +1,6 @@
-"""Replicas of nemo-eval as processes: the files of one replica; a rank that dies ends the whole job within seconds, also
-where the launcher leaves the survivors alone; and what all of them had answered is gone on with in another layout."""
+"""nemo-eval writes the same files whatever computes them. Replicas as processes: the files of one replica; a rank that dies
+ends the whole job within seconds, also where the launcher leaves the survivors alone; and what all of them had answered is
+gone on with in another layout."""
 import os
 import shutil
 import time
@@ -38,12 +39,24 @@ def kill_one(c, mpirun, victim, flags, recovery, whole):
     return elapsed
 
 
+def every_way(c):
+    """However it is computed, and however many questions stand side by side: the same files."""
+    small = ['--limit', '5', '--max-gen-tokens', '6', '--force']
+    c.run('nemo-eval', *arguments(c, c.source(), 'small', *small))
+    wanted = results(c, 'small')
+    for flags in (['--isa', 'scalar'], ['--backend', 'reference'], ['--max-batch-size', '1'], ['--prefill-chunk', '7'], ['--prefix-cache', 'off'],
+                  ['--tp', '2', '--pp', '3', '--max-batch-size', '5'], ['--tp', '4', '--prefill-chunk', '3']):
+        c.run('nemo-eval', *arguments(c, c.source(), 'small', *small, *flags))
+        check(results(c, 'small') == wanted, f'{flags}: other files')
+
+
 with Context() as c:
     c.checkpoint = 'shakespeare'
     mpirun = shutil.which('mpirun')
     if not mpirun:
         skip('mpirun is not installed')
     write_task(c, 60)
+    every_way(c)
     c.run('nemo-eval', *arguments(c, c.source(), 'whole'))
     whole = results(c, 'whole')
     for flags in (['--tp', '2'], ['--dp', '2', '--pp', '2'], []):
