@@ -58,10 +58,8 @@ class Run {
                                       progress_.Add(1);
                                       return on_sample_(task, sample, std::move(responses));
                                     }));
-    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    progress_.Remark(
-        Format("{:.0f} tokens/s",
-               static_cast<double>(counts_.prompt_tokens + counts_.generated_tokens) / seconds));
+    counts_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    progress_.Remark(Format("{:.0f} tokens/s", counts_.tokens_per_second()));
     return OkStatus();
   }
 

@@ -140,10 +140,11 @@ class EvalRun {
     const std::string whose =
         session.num_replicas == 1 ? "" : Format("the first of {} replicas: ", session.num_replicas);
     console_.Detail(
-        Format("{}{} prompt tokens, {} of them known already; {} generated; loading took {:.2f} s; "
-               "{}, {}",
+        Format("{}{} prompt tokens, {} of them known already; {} generated; loading took {:.2f} s, "
+               "answering {:.2f} s, {:.1f} tokens/s; {}, {}",
                whose, counts.prompt_tokens, counts.reused_tokens, counts.generated_tokens,
-               model.load_seconds, ToString(session.layout), model.BackendName()));
+               model.load_seconds, counts.seconds, counts.tokens_per_second(),
+               ToString(session.layout), model.BackendName()));
   }
 
   Result<int64_t> RunPrograms(std::span<const std::string> programs) const {
