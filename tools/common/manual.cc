@@ -120,15 +120,16 @@ std::string MarkdownTable(std::string_view heading, const std::vector<TextEntry>
   return text + "\n";
 }
 
-std::string MarkdownBlock(const std::vector<std::string>& lines) {
-  return Format("```\n{}\n```\n\n", fmt::join(lines, "\n"));
+/// `language` is "sh" for commands that can be run, "text" else.
+std::string MarkdownBlock(std::string_view language, const std::vector<std::string>& lines) {
+  return Format("```{}\n{}\n```\n\n", language, fmt::join(lines, "\n"));
 }
 
 std::string MarkdownHead(const std::string& name, const std::string& summary,
                          const std::vector<std::string>& usage) {
   return Format("# {0}\n\n<!-- Made by `{0} manual markdown`; the text is in the tool. -->\n\n",
                 name) +
-         MarkdownBlock(usage) + Markdown(summary) + "\n\n";
+         MarkdownBlock("text", usage) + Markdown(summary) + "\n\n";
 }
 
 std::string MarkdownBody(const ToolText& text) {
@@ -136,7 +137,7 @@ std::string MarkdownBody(const ToolText& text) {
   if (!text.operands.empty()) out += MarkdownTable("argument", text.operands);
   for (const TextSection& group : text.flags) out += MarkdownTable(group.title, group.entries);
   if (!text.details.empty()) out += Markdown(text.details) + "\n\n";
-  return out + MarkdownTable("exit code", text.exit_codes) + MarkdownBlock({text.example});
+  return out + MarkdownTable("exit code", text.exit_codes) + MarkdownBlock("sh", {text.example});
 }
 
 /// Files end with one newline.
@@ -150,10 +151,10 @@ std::string MarkdownPage(const ToolText& text) {
 }
 
 std::string MarkdownPage(const CommandsText& text) {
-  std::string out = MarkdownHead(text.name, text.summary, text.usage) +
-                    MarkdownTable("command", text.commands);
+  std::string out =
+      MarkdownHead(text.name, text.summary, text.usage) + MarkdownTable("command", text.commands);
   for (const ToolText& command : text.texts) {
-    out += Format("## {}\n\n{}{}\n\n", command.name, MarkdownBlock(command.usage),
+    out += Format("## {}\n\n{}{}\n\n", command.name, MarkdownBlock("text", command.usage),
                   Markdown(command.summary));
     out += MarkdownBody(command);
   }
