@@ -44,7 +44,7 @@ TOOLS = ('nemo-bench', 'nemo-convert', 'nemo-eval', 'nemo-generate', 'nemo-inspe
 REMARKS = ('not run', 'before', 'needs', 'exits', 'prints')
 NO_COMMANDS = ('text', 'yaml', 'json', 'cmake', 'cpp', 'diff')
 # Programs of others that pages may call. A word that is not here, no tool and no file of the repository is a mistake of the page.
-OTHERS = '''apt-get bash cat cd cmake cp cpack ctest curl cut diff docker du echo enroot export find for do done git grep gzip h5dump head
+OTHERS = '''apt-get bash cat cd cmake cmp cp cpack ctest curl cut dd diff docker du echo enroot export find for do done git grep gzip h5dump head
 ls mkdir mpirun mv od printf python3 rm rmdir sbatch scancel sed seq sh sha256sum sinfo sleep sort squeue srun stat tail tar test touch tr
 true until wc while xxd zcat'''.split()
 LAUNCHERS = ('mpirun', 'srun', 'sudo', 'exec', 'time', 'until', 'while', 'do', 'if', 'then')
@@ -143,6 +143,11 @@ class Checks:
                 raise Problem(f'{first}: there is no such file')
         elif '/' not in first and first not in OTHERS and first not in ('[[', '{', '}', 'kill', 'wait', 'if', 'then', 'fi', 'else', 'set'):
             raise Problem(f'{first}: no tool, no file of the repository, and no program that pages are known to call')
+        if first == 'python3' and len(words) > 1 and (self.root / words[1]).is_file():
+            known = self.flags(first, self.root / words[1])
+            for word in words[2:]:
+                if word.startswith('--') and word not in known:
+                    raise Problem(f'{words[1]} has no flag {word}')
         for word in words[1:]:
             if re.match(r'(cmake|configs|docs|formats|kernels|libcore|tests|tools)/[\w./-]+$', word) and not (self.root / word).exists():
                 raise Problem(f'{word}: there is no such file')
@@ -325,7 +330,7 @@ def run_page(name, page, args, checks):
     with tempfile.TemporaryDirectory(prefix='nemo_docs_') as folder:
         material.prepare(Path(folder), Path(args.root), Path(args.bin))
         environment = {k: v for k, v in os.environ.items() if not k.startswith('NEMO_')}
-        environment |= {'PATH': f'{args.bin}:{environment["PATH"]}', 'NO_COLOR': '1', 'DOCS_PORT': str(port), 'LC_ALL': 'C.UTF-8',
+        environment |= {'PATH': f'{args.bin}:{environment["PATH"]}', 'NO_COLOR': '1', 'DOCS_PORT': str(port), 'NEMO_PORT': str(port), 'LC_ALL': 'C.UTF-8',
                         'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1',
                         'OMPI_MCA_rmaps_base_oversubscribe': '1', 'OMPI_MCA_mpi_yield_when_idle': '1',
                         'PRTE_MCA_rmaps_default_mapping_policy': ':oversubscribe'}
