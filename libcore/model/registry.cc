@@ -1,6 +1,4 @@
 // The table of architectures: a new one is a file of its own and a row here.
-#include <array>
-
 #include "libcore/base/format.h"
 #include "libcore/model/architecture.h"
 #include "libcore/model/nemotron.h"
@@ -8,9 +6,9 @@
 namespace nemo {
 namespace {
 
-constexpr std::array<Architecture, 1> kArchitectures = {{
+constexpr Architecture kArchitectures[] = {
     {"nemotron", CheckNemotron, NemotronTensors},
-}};
+};
 
 }  // namespace
 

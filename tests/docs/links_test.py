@@ -13,7 +13,7 @@ import markdown
 FOLDERS = ('cmake', 'configs', 'docs', 'formats', 'kernels', 'libcore', 'tests', 'tools')
 # Names with a letter that stands for another one are patterns: `kernels/cuda/x_v2.cu`, `tests/fuzz/NAME_fuzz.cc`.
 PATH = re.compile(r'`((?:%s)/[\w./{},*-]+)`' % '|'.join(FOLDERS))
-PLACEHOLDER = re.compile(r'[A-Z]{2,}[_./]|[_/][A-Z]{2,}|\*|(^|/)x[._/]|(^|/)x$')
+PLACEHOLDER = re.compile(r'[A-Z]{2,}[_./]|[_/][A-Z]{2,}|\*|(^|[/_])x[._/]|(^|/)x$')
 
 
 def braces(path):
