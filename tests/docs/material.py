@@ -15,6 +15,14 @@ vocab_size: 1024
 padded_vocab_size: 1024
 '''
 
+# What stands before the examples of the tools' own pages, which have no room for remarks.
+BEFORE_PAGES = {
+    'docs/tools/nemo-bench.md': 'nemo-bench io --size 1MiB --runs 1 --json-file before.json; cp before.json after.json',
+    'docs/tools/nemo-generate.md': 'nemo-convert model.nemo shards --tp 2 --pp 2',
+    'docs/tools/nemo-reshard.md': 'nemo-convert model.nemo shards-tp8-pp2 --tp 8 --pp 2',
+    'docs/tools/nemo-validate.md': 'nemo-convert model.nemo shards',
+}
+
 
 def prepare(folder, root, bin_dir):
     for name in ('CMakePresets.json', 'bootstrap.sh', 'docs', 'formats', 'kernels', 'libcore', 'tests', 'tools'):
