@@ -174,7 +174,7 @@ class Checks:
 def stand_ins(text, port):
     """Small or possible things for what is large or elsewhere."""
     text = text.replace('127.0.0.1:1424', f'127.0.0.1:{port}').replace('localhost:1424', f'127.0.0.1:{port}')
-    text = text.replace('/scratch', 'scratch').replace('4GiB', '4MiB').replace('64MiB', '64KiB')
+    text = text.replace('/scratch', 'scratch').replace('4GiB', '4MiB').replace('64MiB', '64KiB').replace('--tp 16', '--tp 4')
     text = re.sub(r'(?<![\w.])/models/', 'models/', text)
     text = re.sub(r'nemo-bench +(kernels)(?!.*--runs)', r'nemo-bench \1 --runs 2 --max-seconds 0.1 --no-peer', text)
     text = re.sub(r'nemo-bench +(io|collectives)(?!.*--runs)', r'nemo-bench \1 --runs 2', text)
