@@ -47,6 +47,8 @@ NO_COMMANDS = ('text', 'yaml', 'json', 'cmake', 'cpp', 'diff')
 OTHERS = '''apt-get bash cat cd cmake cmp cp cpack ctest curl cut dd diff docker du echo enroot export find for do done git grep gzip h5dump head
 ls mkdir mpirun mv od printf python3 rm rmdir sbatch scancel sed seq sh sha256sum sinfo sleep sort squeue srun stat tail tar test touch tr
 true until wc while xxd zcat'''.split()
+# These never run from here: they change the machine, or ask one that is not there.
+NEVER_RUN = ('./bootstrap.sh', 'apt-get', 'docker', 'enroot', 'sbatch', 'scancel', 'squeue', 'srun', 'sudo')
 LAUNCHERS = ('mpirun', 'srun', 'sudo', 'exec', 'time', 'until', 'while', 'do', 'if', 'then')
 NUMBERS = re.compile(r'\b\d[\d.,]*(?= (?:us|ms|s|s?/s|[kMGT]?B/s|[kMGT]?B (?:resident|planned|of buffers|free)|tok/s|tokens/s)\b)')
 MARK = '\x1e'
@@ -234,6 +236,10 @@ def block_units(block, remarks, checks, port, units, not_run):
             raise Problem('<!-- not run: --> needs a reason')
         not_run.append((block.line, reason))
         return False
+    for script, _ in sessions:
+        for words in commands_of(script):
+            if words[0] in NEVER_RUN:
+                raise Problem(f'{words[0]} does not run in a test; put "<!-- not run: REASON -->" in front of the block')
     if 'before' in remarks:
         units.append(Unit(block.line, stand_ins(remarks['before'], port)))
     line = block.line + 1
