@@ -12,7 +12,8 @@ Remarks in front of a block change that; readers do not see them:
 
   <!-- not run: REASON -->   it is only checked: the shell's grammar, tools and their flags, files of the repository
   <!-- before: COMMANDS -->  what the reader has done before
-  <!-- needs: PROGRAM -->    not run where that is not installed
+  <!-- needs: PROGRAM -->    not run where that is not installed; `slurm`: the page runs beside a cluster of two nodes of its own, where the test may
+                             start one
   <!-- exits: N -->          the last command ends so
   <!-- prints -->            in front of a text block: the commands of the block before print it
 
@@ -24,6 +25,7 @@ usage: commands_test.py --bin DIR --root DIR [PAGE...]
 """
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
@@ -37,8 +39,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(1, str(Path(__file__).parent.parent / 'e2e'))
 import markdown
 import material
+import slurm_cluster
 
 TOOLS = ('nemo-bench', 'nemo-convert', 'nemo-eval', 'nemo-generate', 'nemo-inspect', 'nemo-reshard', 'nemo-validate')
 REMARKS = ('not run', 'before', 'needs', 'exits', 'prints')
@@ -48,7 +52,8 @@ OTHERS = '''apt-get bash cat cd cmake cmp cp cpack ctest curl cut dd diff docker
 ls mkdir mpirun mv od printf python3 rm rmdir sbatch scancel sed seq sh sha256sum sinfo sleep sort squeue srun stat tail tar test touch tr
 true until wc while xxd zcat'''.split()
 # These never run from here: they change the machine, or ask one that is not there.
-NEVER_RUN = ('./bootstrap.sh', 'apt-get', 'docker', 'enroot', 'sbatch', 'scancel', 'squeue', 'srun', 'sudo')
+NEVER_RUN = ('./bootstrap.sh', 'apt-get', 'docker', 'enroot', 'sudo')
+OF_SLURM = ('sbatch', 'scancel', 'squeue', 'srun')
 LAUNCHERS = ('mpirun', 'srun', 'sudo', 'exec', 'time', 'until', 'while', 'do', 'if', 'then')
 NUMBERS = re.compile(r'\b\d[\d.,]*(?= (?:us|ms|s|s?/s|[kMGT]?B/s|[kMGT]?B (?:resident|planned|of buffers|free)|tok/s|tokens/s)\b)')
 MARK = '\x1e'
@@ -63,6 +68,7 @@ class Unit:
     prints: str = None
     exits: int = 0
     prints_line: int = 0  # of the page, where `prints` begins
+    slurm: bool = False
 
 
 class Problem(Exception):
@@ -229,16 +235,16 @@ def block_units(block, remarks, checks, port, units, not_run):
     sessions = [(block.text, None)] if block.language == 'sh' else sessions_of(block.text)
     for script, _ in sessions:
         checks.block(script)
-    missing = [p for p in remarks.get('needs', '').split() if not shutil.which(p)]
+    missing = [text for text in map(lack_of, remarks.get('needs', '').split()) if text]
     if 'not run' in remarks or missing:
-        reason = remarks.get('not run') or (f'{missing[0]} is not installed' if missing else '')
+        reason = remarks.get('not run') or (missing[0] if missing else '')
         if not reason:
             raise Problem('<!-- not run: --> needs a reason')
         not_run.append((block.line, reason))
         return False
     for script, _ in sessions:
         for words in commands_of(script):
-            if words[0] in NEVER_RUN:
+            if words[0] in NEVER_RUN or (words[0] in OF_SLURM and 'slurm' not in remarks.get('needs', '')):
                 raise Problem(f'{words[0]} does not run in a test; put "<!-- not run: REASON -->" in front of the block')
     if 'before' in remarks:
         units.append(Unit(block.line, stand_ins(remarks['before'], port)))
@@ -247,8 +253,17 @@ def block_units(block, remarks, checks, port, units, not_run):
         first = line + script.count('\n') + 1
         units.append(Unit(line, stand_ins(script, port), prints, prints_line=first))
         line = first + (prints or '').count('\n')
+    units[-1].slurm = 'slurm' in remarks.get('needs', '')
     units[-1].exits = int(remarks.get('exits', 0))
     return True
+
+
+def lack_of(program):
+    """Why it cannot be used; empty: it can."""
+    if program == 'slurm':
+        reason = slurm_cluster.reason_to_skip()
+        return f'no Slurm: {reason}' if reason else ''
+    return '' if shutil.which(program) else f'{program} is not installed'
 
 
 def sessions_of(text):
@@ -271,8 +286,12 @@ set -eE -o pipefail
 trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
 unit() { printf '\n\036%s\n' "$1"; printf '\n\036%s\n' "$1" >&2; }
 server=
-serve() {
+stop_server() {
   if [[ $server ]]; then kill "$server"; wait "$server" || true; fi
+  server=
+}
+serve() {
+  stop_server
   "$@" >server.out 2>server.err &
   server=$!
   for _ in $(seq 600); do
@@ -335,13 +354,17 @@ def run_page(name, page, args, checks):
         return name, 0, 0, [], str(problem)
     if not units:
         return name, 0, 0, not_run, None
-    with tempfile.TemporaryDirectory(prefix='nemo_docs_') as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='nemo_docs_'))
         material.prepare(Path(folder), Path(args.root), Path(args.bin))
         environment = {k: v for k, v in os.environ.items() if not k.startswith('NEMO_')}
         environment |= {'PATH': f'{args.bin}:{environment["PATH"]}', 'NO_COLOR': '1', 'DOCS_PORT': str(port), 'NEMO_PORT': str(port), 'LC_ALL': 'C.UTF-8',
                         'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1',
                         'OMPI_MCA_rmaps_base_oversubscribe': '1', 'OMPI_MCA_mpi_yield_when_idle': '1',
                         'PRTE_MCA_rmaps_default_mapping_policy': ':oversubscribe'}
+        if any(unit.slurm for unit in units):
+            cluster = stack.enter_context(slurm_cluster.Cluster(os.path.join(folder, 'cluster')))
+            environment |= {**cluster.env, **environment, 'PATH': f'{args.bin}:{cluster.env["PATH"]}'}
         process = subprocess.Popen(['bash', '-c', script_of(units)], cwd=folder, env=environment, start_new_session=True,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors='replace')
         try:

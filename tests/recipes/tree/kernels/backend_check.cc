@@ -27,7 +27,8 @@ std::vector<nemo::BF16> Product(const char* isa) {
 
 int main() {
   for (const nemo::BackendRow& row : nemo::Backends()) {
-    if (!row.available()) continue;
+    // The others of this build have tables of the size that it was built with.
+    if (row.name != "cpu" && row.name != "reference") continue;
     const auto backend = nemo::CreateBackend(row.name, {});
     if (!backend) return 1;
     const auto scale = (*backend)->ops().scale;

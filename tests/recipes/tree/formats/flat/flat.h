@@ -1,4 +1,5 @@
-// A checkpoint in two files: model.yaml (ModelConfig's fields) and all.safetensors under canonical names.
+// A checkpoint in two files: model.yaml (the fields of ModelConfig), and all.safetensors under
+// canonical names.
 #pragma once
 
 #include <memory>

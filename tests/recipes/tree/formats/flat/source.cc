@@ -27,8 +27,7 @@ Result<Checkpoint> OpenFlat(const std::string& path) {
   std::vector<TensorSpec> specs;
   for (const LogicalTensor& tensor : logical) {
     specs.push_back({tensor.name, DType::kBF16, tensor.shape});
-    names.Add(tensor.name,
-              {Box::Whole(tensor.shape), 0, tensor.name, Box::Whole(tensor.shape)});
+    names.Add(tensor.name, {Box::Whole(tensor.shape), 0, tensor.name, Box::Whole(tensor.shape)});
   }
   NEMO_ASSIGN_OR_RETURN(checkpoint.source,
                         CanonicalSource::Create(std::move(specs), std::move(names), {stored}));
