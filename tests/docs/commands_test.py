@@ -55,7 +55,7 @@ true until wc while xxd zcat'''.split()
 NEVER_RUN = ('./bootstrap.sh', 'apt-get', 'docker', 'enroot', 'sudo')
 OF_SLURM = ('sbatch', 'scancel', 'squeue', 'srun')
 LAUNCHERS = ('mpirun', 'srun', 'sudo', 'exec', 'time', 'until', 'while', 'do', 'if', 'then')
-NUMBERS = re.compile(r'\b\d[\d.,]*(?= (?:us|ms|s|s?/s|[kMGT]?B/s|[kMGT]?B (?:resident|planned|of buffers|free)|tok/s|tokens/s)\b)')
+NUMBERS = re.compile(r'\b\d[\d.,]* (?:us|ms|s|[kMGT]?B/s|tok/s|tokens/s|[kMGT]?B(?= (?:resident|planned|of buffers|free)))\b')
 MARK = '\x1e'
 PAGE_SECONDS = 240
 
@@ -199,6 +199,12 @@ def stand_ins(text, port):
 def units_of(page, name, checks, port):
     """(units to run, [(line, reason)] of what is not run). Problem: a block that breaks the rules above."""
     units, not_run, last_ran = [], [], False
+    for line, text in page.codes():
+        if re.match(r'(?:%s) ' % '|'.join(TOOLS), text) and not re.search(r'[|[(…]|\.\.\.', text):
+            try:
+                checks.block(text)
+            except (Problem, ValueError) as problem:
+                raise Problem(f'{name}:{line}: `{text}`: {problem}') from None
     if name in material.BEFORE_PAGES:
         units.append(Unit(1, material.BEFORE_PAGES[name]))
     for block in page.blocks:
@@ -358,7 +364,7 @@ def run_page(name, page, args, checks):
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='nemo_docs_'))
         material.prepare(Path(folder), Path(args.root), Path(args.bin))
         environment = {k: v for k, v in os.environ.items() if not k.startswith('NEMO_')}
-        environment |= {'PATH': f'{args.bin}:{environment["PATH"]}', 'NO_COLOR': '1', 'DOCS_PORT': str(port), 'NEMO_PORT': str(port), 'LC_ALL': 'C.UTF-8',
+        environment |= {'PATH': f'{args.bin}:{environment["PATH"]}', 'NO_COLOR': '1', 'DOCS_PORT': str(port), 'NEMO_PORT': str(port), 'LC_ALL': 'C.UTF-8', 'TZ': 'UTC',
                         'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1',
                         'OMPI_MCA_rmaps_base_oversubscribe': '1', 'OMPI_MCA_mpi_yield_when_idle': '1',
                         'PRTE_MCA_rmaps_default_mapping_policy': ':oversubscribe'}

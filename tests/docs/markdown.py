@@ -35,6 +35,11 @@ class Page:
             if inner:
                 yield text.count('\n', 0, found.start()) + 1, inner[1]
 
+    def codes(self):
+        """(line, text) of each `text` in the prose."""
+        for found in re.finditer(r'`([^`]+)`', self.prose):
+            yield self.prose.count('\n', 0, found.start()) + 1, ' '.join(found[1].split())
+
     def anchors(self):
         """The names that GitHub gives the headings, and those that the page gives itself."""
         names, seen = set(), {}
