@@ -30,6 +30,6 @@ Result<std::vector<Verdict>> Judge(const TaskSpec&, const Sample& sample,
 
 }  // namespace
 
-extern const KindRow kLength = {"length", "how long is the text", Check, Shot, Ask, Judge};
+const KindRow kLength = {"length", "how long is the text", Check, Shot, Ask, Judge};
 
 }  // namespace nemo::eval
