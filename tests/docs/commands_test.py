@@ -57,7 +57,7 @@ OF_SLURM = ('sbatch', 'scancel', 'squeue', 'srun')
 LAUNCHERS = ('mpirun', 'srun', 'sudo', 'exec', 'time', 'until', 'while', 'do', 'if', 'then')
 NUMBERS = re.compile(r'\b\d[\d.,]* (?:us|ms|s|[kMGT]?B/s|tok/s|tokens/s|[kMGT]?B(?= (?:resident|planned|of buffers|free)))\b')
 MARK = '\x1e'
-PAGE_SECONDS = 240
+PAGE_SECONDS = 400
 
 
 @dataclass
