@@ -25,6 +25,30 @@ TEST(Philox, HasTheKnownAnswers) {
   for (const auto& row : kCases) EXPECT_EQ(Philox4x32(row.counter, row.key), row.result);
 }
 
+TEST(DrawMath, IsWithinTwoUnitsInTheLastPlace) {
+  const auto units = [](double got, long double expected) {
+    const auto near = static_cast<double>(expected);
+    return static_cast<double>(std::fabs(got - expected)) /
+           (std::nextafter(std::fabs(near), INFINITY) - std::fabs(near));
+  };
+  for (int i = 1; i < 100000; ++i) {
+    const double u = i / 100000.0;
+    for (const double x : {u, 1 - std::ldexp(u, -i % 50), std::ldexp(u, -i % 1000), 3 + u}) {
+      EXPECT_LE(units(LogF64(x), std::log(static_cast<long double>(x))), 2) << x;
+    }
+    for (const double x : {-u, -708 * u, -std::ldexp(u, -i % 60), 10 * u}) {
+      EXPECT_LE(units(ExpF64(x), std::exp(static_cast<long double>(x))), 2) << x;
+    }
+  }
+  EXPECT_EQ(ExpF64(0), 1);
+  EXPECT_EQ(ExpF64(-INFINITY), 0);
+  EXPECT_EQ(ExpF64(INFINITY), INFINITY);
+  EXPECT_TRUE(std::isnan(ExpF64(NAN)));
+  // Their bits are a promise: draws are the same on every machine and device.
+  EXPECT_EQ(Gumbel({1, 2, 3, 4}, 5), 0x1.1347b293d7c56p-8);
+  EXPECT_EQ(ExpF64(-1.0 / 3), 0x1.6edd3122f2ea5p-1);
+}
+
 TEST(Gumbel, HasTheMeanAndVarianceOfItsDistribution) {
   constexpr int kDraws = 200000;
   double sum = 0, squares = 0;
