@@ -22,6 +22,8 @@ constexpr OpTable kOps = {
     .rope_append = RopeAppend,
     .attention = Attention,
     .head_stats = HeadStats,
+    .shard_draw = ShardDraw,
+    .pick_logits = PickLogits,
 };
 
 /// Those with equal bits, fastest first.

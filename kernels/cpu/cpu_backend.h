@@ -79,5 +79,7 @@ Status ResidualNorm(Backend& backend, const ResidualNormArgs& args);
 Status RopeAppend(Backend& backend, const RopeAppendArgs& args);
 Status Attention(Backend& backend, const AttentionArgs& args);
 Status HeadStats(Backend& backend, const HeadStatsArgs& args);
+Status ShardDraw(Backend& backend, const ShardDrawArgs& args);
+Status PickLogits(Backend& backend, const PickLogitsArgs& args);
 
 }  // namespace nemo::cpu

@@ -36,6 +36,8 @@ constexpr OpTable kExactOps = {
     .rope_append = RopeAppend,
     .attention = Attention,
     .head_stats = HeadStats,
+    .shard_draw = ShardDraw,
+    .pick_logits = PickLogits,
 };
 
 }  // namespace nemo::cuda

@@ -97,6 +97,8 @@ constexpr OpTable kFastOps = {
     .rope_append = RopeAppend,
     .attention = Attention,
     .head_stats = HeadStats,
+    .shard_draw = ShardDraw,
+    .pick_logits = PickLogits,
 };
 
 }  // namespace nemo::cuda

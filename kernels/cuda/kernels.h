@@ -71,6 +71,8 @@ cudaError_t LaunchResidualNorm(const ResidualNormArgs& args, cudaStream_t stream
 cudaError_t LaunchRopeAppend(const RopeAppendArgs& args, cudaStream_t stream);
 cudaError_t LaunchAttention(const AttentionArgs& args, cudaStream_t stream);
 cudaError_t LaunchHeadStats(const HeadStatsArgs& args, cudaStream_t stream);
+cudaError_t LaunchShardDraw(const ShardDrawArgs& args, cudaStream_t stream);
+cudaError_t LaunchPickLogits(const PickLogitsArgs& args, cudaStream_t stream);
 cudaError_t LaunchPack(const PackParams& params, cudaStream_t stream);
 
 // Within rounding of it: the same bits for the same arguments on the same kind of device.

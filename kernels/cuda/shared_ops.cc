@@ -23,4 +23,13 @@ Status RopeAppend(Backend& backend, const RopeAppendArgs& args) {
   return Cuda(backend).Run(LaunchRopeAppend, args, "launch of rope_append");
 }
 
+Status ShardDraw(Backend& backend, const ShardDrawArgs& args) {
+  NEMO_CHECK(args.chunk_columns > 0 && args.num_columns % args.chunk_columns == 0);
+  return Cuda(backend).Run(LaunchShardDraw, args, "launch of shard_draw");
+}
+
+Status PickLogits(Backend& backend, const PickLogitsArgs& args) {
+  return Cuda(backend).Run(LaunchPickLogits, args, "launch of pick_logits");
+}
+
 }  // namespace nemo::cuda

@@ -11,6 +11,7 @@
 #include "kernels/reference/ops.h"
 #include "libcore/base/check.h"
 #include "libcore/runtime/math.h"
+#include "libcore/runtime/shard_draw.h"
 
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

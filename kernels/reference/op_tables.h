@@ -8,6 +8,7 @@
 #include "kernels/reference/ops.h"
 #include "kernels/reference/residual_norm_op.h"
 #include "kernels/reference/rope_op.h"
+#include "kernels/reference/shard_draw_op.h"
 
 namespace nemo::reference {
 namespace {
@@ -20,6 +21,8 @@ constexpr BasicOpTable<T> kOps = {
     .rope_append = RopeAppend<T>,
     .attention = Attention<T>,
     .head_stats = HeadStats,
+    .shard_draw = ShardDraw,
+    .pick_logits = PickLogits,
 };
 
 constexpr Operations kOperations = {kOps<BF16>, kOps<float>};

@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "libcore/base/status.h"
+#include "libcore/runtime/philox.h"
 #include "libcore/tensor/dtype.h"
 
 namespace nemo {
@@ -162,6 +163,63 @@ struct HeadStatsArgs {
   ChunkStats* out;        ///< [num_rows, num_columns / chunk_columns]
 };
 
+/// A token and its logit.
+struct Candidate {
+  float logit = 0;
+  int32_t token_id = 0;
+};
+
+/// What the choice of a token needs to know of a shard.
+enum class Wanted : int32_t {
+  kLargest,     ///< the winner of each chunk: the largest logit
+  kDrawn,       ///< the winner of each chunk: the largest of logit + Gumbel (double)
+  kBest,        ///< the list of the best
+  kBestAndMass  ///< the list, and the mass of each chunk
+};
+
+/// One row to choose from. Its logits become -inf for `banned_id`; then all are divided by
+/// `temperature`, then those of used tokens by `penalty` (or multiplied, where they are negative
+/// and it says so). A factor of 1 does nothing.
+struct RowDraw {
+  int32_t row = 0;
+  Wanted wanted = Wanted::kLargest;
+  int32_t banned_id = -1;  ///< -1: none
+  float temperature = 1;
+  float penalty = 1;
+  int32_t multiplies_negative = 0;
+  int32_t used_begin = 0, used_end = 0;  ///< of `used`: tokens of the shard, each once
+  DrawKey key;                           ///< of kDrawn
+};
+/// Of equals the lowest id wins; -1 where no logit is above -inf. `mass` is the sum of
+/// ExpF64(logit - max) over the columns in order, 0 where the maximum is -inf.
+struct ChunkDraw {
+  Candidate winner;  ///< of kLargest and kDrawn
+  float max;         ///< of kBestAndMass, as is `mass`
+  double mass;
+};
+/// Columns at or above vocab_size, logits of -inf and NaN are never chosen or listed.
+struct ShardDrawArgs {
+  const float* logits;                ///< [any, num_columns]
+  int64_t num_columns, column_begin;  ///< as in HeadStatsArgs
+  int64_t vocab_size, chunk_columns;  ///< likewise
+  const RowDraw* draws;               ///< [num_draws], of different rows
+  int64_t num_draws;
+  const int32_t* used;
+  float* scaled;    ///< [any, num_columns]: gets the rows as they were made for the choice
+  int64_t limit;    ///< length of the lists
+  Candidate* best;  ///< [num_draws, limit]: by rising id, of equals the first; then ids of -1
+  int32_t* num_candidates;  ///< [num_draws]: how many could be listed, however long the list
+  ChunkDraw* chunks;        ///< [num_draws, num_columns / chunk_columns]
+};
+
+/// out[i] = the logit of token ids[i] in row i; 0 where it is none of this shard.
+struct PickLogitsArgs {
+  const float* logits;  ///< [num_rows, num_columns]
+  int64_t num_rows, num_columns, column_begin;
+  const int32_t* ids;  ///< [num_rows]
+  float* out;          ///< [num_rows]
+};
+
 /// One function per operation. A null field: this backend lacks it, and the suite says so.
 /// Calls are asynchronous on the backend's stream where there is one; pointers are backend memory.
 template <typename T>
@@ -172,6 +230,8 @@ struct BasicOpTable {
   Status (*rope_append)(class Backend&, const BasicRopeAppendArgs<T>&);
   Status (*attention)(class Backend&, const BasicAttentionArgs<T>&);
   Status (*head_stats)(class Backend&, const HeadStatsArgs&);
+  Status (*shard_draw)(class Backend&, const ShardDrawArgs&);
+  Status (*pick_logits)(class Backend&, const PickLogitsArgs&);
 };
 
 using LinearArgs = BasicLinearArgs<BF16>;

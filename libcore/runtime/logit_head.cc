@@ -18,7 +18,12 @@ Result<std::unique_ptr<LogitHead>> LogitHead::Create(const Options& options, con
   std::unique_ptr<LogitHead> head(new LogitHead(options, cut, backend, tp));
   head->arena_.Add(&head->logits_, options.block_rows * cut.num_columns());
   head->arena_.Add(&head->stats_, options.block_rows * (cut.chunk_end - cut.chunk_begin));
+  head->arena_.Add(&head->targets_, options.block_rows);
+  head->arena_.Add(&head->picked_, options.block_rows);
   NEMO_RETURN_IF_ERROR(head->arena_.Allocate(backend).At("logit buffers"));
+  NEMO_ASSIGN_OR_RETURN(
+      head->lists_,
+      ShardLists::Create({options.vocab_size, options.block_rows, options.max_used}, cut, backend));
   return head;
 }
 
@@ -62,23 +67,21 @@ Status LogitHead::MergeScores(std::span<LogitRow> rows) {
 }
 
 Status LogitHead::Draw(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
-  const int64_t num_columns =
-      std::clamp<int64_t>(options_.vocab_size - cut_.column_begin(), 0, cut_.num_columns());
-  std::vector<ShardRow> draws;
+  std::vector<ShardLists::Row> wanted;
+  std::vector<const TokenDraw*> draws;
   for (size_t i = 0; i < block.size(); ++i) {
     if (block[i].draw == nullptr) continue;
-    ShardRow& draw = draws.emplace_back(ShardRow{block[i].draw, std::vector<float>(num_columns)});
-    const float* row = logits_ + static_cast<int64_t>(i) * cut_.num_columns();
-    NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
-                          bridge_.View(row, num_columns * static_cast<int64_t>(sizeof(float))));
-    std::ranges::copy(bytes, std::as_writable_bytes(std::span(draw.logits)).begin());
+    wanted.push_back({static_cast<int64_t>(i), block[i].draw});
+    draws.push_back(block[i].draw);
   }
   if (draws.empty()) return OkStatus();
-  NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, DrawTokens(tp_, cut_, draws));
-  size_t next = 0;
-  for (size_t i = 0; i < block.size(); ++i) {
-    if (block[i].draw != nullptr) rows[i].token_id = tokens[next++];
-  }
+  const auto lists_of = [&](std::span<const size_t> indices, int64_t limit) {
+    std::vector<ShardLists::Row> some;
+    for (const size_t index : indices) some.push_back(wanted[index]);
+    return lists_->Of(logits_, some, limit);
+  };
+  NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, DrawTokens(tp_, draws, lists_of));
+  for (size_t i = 0; i < wanted.size(); ++i) rows[wanted[i].row].token_id = tokens[i];
   return OkStatus();
 }
 
@@ -89,13 +92,15 @@ Status LogitHead::FetchTargets(std::span<const LogitRequest> block, std::span<Lo
   }
   if (std::ranges::all_of(targets, [](int32_t id) { return id < 0; })) return OkStatus();
   std::vector<float> mine(block.size()), all(block.size() * tp_.size());
-  for (size_t i = 0; i < block.size(); ++i) {
-    const int64_t column = targets[i] - cut_.column_begin();
-    if (targets[i] < 0 || column < 0 || column >= cut_.num_columns()) continue;
-    const float* logit = logits_ + static_cast<int64_t>(i) * cut_.num_columns() + column;
-    NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
-                          bridge_.View(logit, sizeof(float)));
-    std::memcpy(&mine[i], bytes.data(), sizeof(float));
+  if (cut_.num_columns() > 0) {
+    NEMO_RETURN_IF_ERROR(bridge_.Put(targets_, std::span<const int32_t>(targets)));
+    NEMO_RETURN_IF_ERROR(
+        backend_.ops().pick_logits(backend_, {logits_, std::ssize(targets), cut_.num_columns(),
+                                              cut_.column_begin(), targets_, picked_}));
+    NEMO_ASSIGN_OR_RETURN(
+        const std::span<const std::byte> bytes,
+        bridge_.View(picked_, std::ssize(mine) * static_cast<int64_t>(sizeof(float))));
+    std::memcpy(mine.data(), bytes.data(), bytes.size());
   }
   NEMO_RETURN_IF_ERROR(
       tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
@@ -108,24 +113,25 @@ Status LogitHead::FetchTargets(std::span<const LogitRequest> block, std::span<Lo
 }
 
 Status LogitHead::FetchTop(std::span<const LogitRequest> block, std::span<LogitRow> rows) {
-  const int64_t num_columns =
-      std::clamp<int64_t>(options_.vocab_size - cut_.column_begin(), 0, cut_.num_columns());
+  std::vector<ShardLists::Row> wanted;
+  int64_t longest = 0;
   for (size_t i = 0; i < block.size(); ++i) {
-    const int64_t num_top = std::min(block[i].num_top, options_.vocab_size);
-    if (num_top == 1) rows[i].top = {{rows[i].score.max, rows[i].score.argmax}};
-    if (num_top < 2) continue;
-    NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes,
-                          bridge_.View(logits_ + static_cast<int64_t>(i) * cut_.num_columns(),
-                                       num_columns * static_cast<int64_t>(sizeof(float))));
-    std::vector<float> logits(num_columns);
-    std::ranges::copy(bytes, std::as_writable_bytes(std::span(logits)).begin());
-    std::vector<Candidate> mine = TopOf(logits, cut_.column_begin(), num_top);
+    if (block[i].num_top == 1) rows[i].top = {{rows[i].score.max, rows[i].score.argmax}};
+    if (block[i].num_top < 2) continue;
+    wanted.push_back({static_cast<int64_t>(i)});
+    longest = std::max(longest, std::min(block[i].num_top, options_.vocab_size));
+  }
+  if (wanted.empty()) return OkStatus();
+  NEMO_ASSIGN_OR_RETURN(const std::vector<ShardList> lists, lists_->Of(logits_, wanted, longest));
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const int64_t num_top = std::min(block[wanted[i].row].num_top, options_.vocab_size);
+    std::vector<Candidate> mine = TopOf(lists[i].best, num_top);
     mine.resize(num_top, kNoCandidate);
     std::vector<Candidate> all(num_top * tp_.size());
     NEMO_RETURN_IF_ERROR(
         tp_.AllGather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all))));
     std::erase_if(all, [](const Candidate& c) { return c.token_id < 0; });
-    rows[i].top = TopOf(std::move(all), num_top);
+    rows[wanted[i].row].top = TopOf(std::move(all), num_top);
   }
   return OkStatus();
 }

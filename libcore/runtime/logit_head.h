@@ -16,6 +16,7 @@
 #include "libcore/runtime/rank_shape.h"
 #include "libcore/runtime/row_score.h"
 #include "libcore/runtime/sampler.h"
+#include "libcore/runtime/shard_lists.h"
 
 namespace nemo {
 
@@ -36,14 +37,15 @@ struct LogitRow {
   std::vector<float> logits;   ///< [vocab_size] where the request was `whole`, else empty
 };
 
-/// One per rank of the last stage. Logits exist for a block of rows at a time; between tensor ranks
-/// travel the chunks' statistics, the lists of token_draws.h, and whole rows only where they are
-/// asked for.
+/// One per rank of the last stage. Logits exist for a block of rows at a time, in the backend's
+/// memory; from it, and between tensor ranks, come the chunks' statistics, the lists of
+/// token_draws.h, and whole rows only where they are asked for.
 class LogitHead {
  public:
   struct Options {
     int64_t vocab_size = 0;
     int64_t block_rows = 64;  ///< rows of logits in memory at once
+    int64_t max_used = 0;     ///< tokens of a sequence: as many may be penalized
   };
   /// Computes this rank's logits [rows, columns] of some hidden rows (OutputLayer).
   using ComputeLogits = std::function<Status(std::span<const int32_t> hidden_rows, float* logits)>;
@@ -75,6 +77,9 @@ class LogitHead {
   Arena arena_;
   float* logits_ = nullptr;      // [block_rows, columns]
   ChunkStats* stats_ = nullptr;  // [block_rows, chunks]
+  int32_t* targets_ = nullptr;   // [block_rows]
+  float* picked_ = nullptr;      // [block_rows] logits of the targets
+  std::unique_ptr<ShardLists> lists_;
 };
 
 }  // namespace nemo

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <iterator>
 #include <limits>
 
 #include "libcore/base/format.h"
+#include "libcore/runtime/math.h"
 
 namespace nemo {
 namespace {
@@ -24,63 +23,18 @@ bool HasFilter(const SamplingParams& params) {
   return !params.greedy && (params.top_k > 0 || HasTopP(params));
 }
 
-/// The `limit` best, of equal ones those with the lowest ids; in vocabulary order.
-ShardList BestOf(std::span<const float> logits, int64_t first_id, int64_t limit) {
-  float threshold = kOff;
-  int64_t num_equal = 0;  // how many of those at the threshold belong to the list
-  ShardList list;
-  std::vector<float> values;
-  values.reserve(logits.size());
-  std::ranges::copy_if(logits, std::back_inserter(values),
-                       [](float logit) { return logit > kOff; });
-  if (limit < std::ssize(values)) {
-    std::ranges::nth_element(values, values.begin() + (limit - 1), std::greater<>());
-    threshold = values[limit - 1];
-    values.resize(limit);
-    num_equal = std::ranges::count(values, threshold);
-    list.complete = false;
-  }
-  list.best.reserve(values.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > threshold || (logits[i] == threshold && num_equal-- > 0)) {
-      list.best.push_back({logits[i], static_cast<int32_t>(first_id + static_cast<int64_t>(i))});
-    }
-  }
-  return list;
-}
-
-/// The first of the largest, -1 when all are -infinity.
-int64_t ArgMax(std::span<const float> logits) {
-  int64_t best = -1;
-  float max = kOff;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > max) {
-      max = logits[i];
-      best = static_cast<int64_t>(i);
-    }
-  }
-  return best;
-}
-
-ShardList::Chunk SumOf(std::span<const float> logits) {
-  ShardList::Chunk chunk = {*std::ranges::max_element(logits), 0};
-  if (chunk.max == kOff) return chunk;
-  for (const float logit : logits) chunk.sum += std::exp(static_cast<double>(logit) - chunk.max);
-  return chunk;
-}
-
 /// The mass of the whole row relative to exp(max).
 double MassOf(std::span<const ShardList> lists, double max) {
   double mass = 0;
   for (const ShardList& list : lists) {
-    for (const ShardList::Chunk& chunk : list.chunks) mass += chunk.sum * std::exp(chunk.max - max);
+    for (const ShardList::Chunk& chunk : list.chunks) mass += chunk.sum * ExpF64(chunk.max - max);
   }
   return mass;
 }
 
 double MassOf(std::span<const Candidate> candidates, double max) {
   double mass = 0;
-  for (const Candidate& c : candidates) mass += std::exp(c.logit - max);
+  for (const Candidate& c : candidates) mass += ExpF64(c.logit - max);
   return mass;
 }
 
@@ -113,60 +67,15 @@ Status CheckSampling(const SamplingParams& params) {
   return OkStatus();
 }
 
-void ScaleLogits(const TokenDraw& draw, int64_t first_id, std::span<float> logits) {
-  const auto logit_of = [&](int32_t id) -> float* {
-    return id >= first_id && id - first_id < std::ssize(logits) ? &logits[id - first_id] : nullptr;
-  };
-  if (float* banned = logit_of(draw.banned_id)) *banned = kOff;
-  if (draw.params.greedy) return;
-  const auto temperature = static_cast<float>(draw.params.temperature);
-  if (temperature != 1.0f) {
-    for (float& logit : logits) logit /= temperature;
-  }
-  const auto penalty = static_cast<float>(draw.params.repetition_penalty);
-  if (penalty == 1.0f) return;
-  std::vector<int32_t> distinct = draw.used;
-  std::ranges::sort(distinct);
-  // Not std::ranges::unique: clang 14, which the fuzzers are built with, cannot read libstdc++'s.
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  for (const int32_t id : distinct) {
-    float* logit = logit_of(id);
-    if (logit == nullptr) continue;
-    const bool multiply = draw.params.repetition == Repetition::kCtrl && *logit < 0;
-    *logit = multiply ? *logit * penalty : *logit / penalty;
-  }
-}
-
-std::vector<Candidate> TopOf(std::span<const float> logits, int64_t first_id, int64_t limit) {
-  return TopOf(BestOf(logits, first_id, limit).best, limit);
-}
-
 std::vector<Candidate> TopOf(std::vector<Candidate> candidates, int64_t limit) {
   std::ranges::sort(candidates, Before);
   if (limit < std::ssize(candidates)) candidates.resize(limit);
   return candidates;
 }
 
-ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t first_id,
-                 int64_t chunk_columns, int64_t limit) {
-  ShardList list;
-  if (!HasFilter(draw.params)) {
-    // By the draw itself where there is one; lists of winners are no longer than the ranks.
-    const int64_t index =
-        draw.params.greedy
-            ? ArgMax(logits)
-            : Choose(BestOf(logits, first_id, std::ssize(logits)).best, draw.key) - first_id;
-    if (index >= 0) list.best = {{logits[index], static_cast<int32_t>(first_id + index)}};
-    return list;
-  }
-  list = BestOf(logits, first_id, limit);
-  std::ranges::sort(list.best, Before);
-  if (draw.params.top_k > 0) return list;
-  for (size_t begin = 0; begin < logits.size(); begin += chunk_columns) {
-    list.chunks.push_back(
-        SumOf(logits.subspan(begin, std::min<size_t>(chunk_columns, logits.size() - begin))));
-  }
-  return list;
+Wanted WantedFor(const SamplingParams& params) {
+  if (HasFilter(params)) return params.top_k > 0 ? Wanted::kBest : Wanted::kBestAndMass;
+  return params.greedy ? Wanted::kLargest : Wanted::kDrawn;
 }
 
 std::optional<std::vector<Candidate>> Survivors(const SamplingParams& params,
@@ -197,7 +106,7 @@ std::optional<std::vector<Candidate>> Survivors(const SamplingParams& params,
   size_t kept = 0;
   while (mass <= needed && kept < known.size()) {
     if (params.top_k == 0 && !is_all && known[kept].logit <= unknown) return std::nullopt;
-    mass += std::exp(known[kept++].logit - max);
+    mass += ExpF64(known[kept++].logit - max);
   }
   if (params.top_k == 0 && !is_all && mass <= needed) return std::nullopt;
   known.resize(kept);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libcore/base/status.h"
+#include "libcore/runtime/backend.h"
 #include "libcore/runtime/philox.h"
 
 namespace nemo {
@@ -46,21 +47,11 @@ struct TokenDraw {
   DrawKey key;
 };
 
-struct Candidate {
-  float logit = 0;
-  int32_t token_id = 0;
-};
-
-/// Logits of the tokens first_id, first_id + 1, ...: divides by the temperature, then once more
-/// those of used tokens as the penalty says, in fp32 as NeMo; the banned one becomes -infinity.
-/// Nothing but the ban where `greedy`.
-void ScaleLogits(const TokenDraw& draw, int64_t first_id, std::span<float> logits);
-
-/// The `limit` best, fewer where fewer are above -infinity: by falling logit, then rising id.
-/// `logits` are of the tokens from `first_id` on.
-std::vector<Candidate> TopOf(std::span<const float> logits, int64_t first_id, int64_t limit);
-/// The same from lists of several shards.
+/// The `limit` best, fewer where there are fewer: by falling logit, then rising id.
 std::vector<Candidate> TopOf(std::vector<Candidate> candidates, int64_t limit);
+
+/// What a shard is asked for a draw. Nothing but the ban changes logits where it is greedy.
+Wanted WantedFor(const SamplingParams& params);
 
 /// What is to be known of one shard of a scaled row, so that the shards together give the choice.
 struct ShardList {
@@ -69,15 +60,11 @@ struct ShardList {
     float max;
     double sum;
   };
-  std::vector<Candidate> best;  ///< by falling logit, then rising id; -infinity never
-  bool complete = true;         ///< nothing else of this shard can matter
-  std::vector<Chunk> chunks;    ///< where top-p needs the mass of the whole row
+  /// By falling logit, then rising id; only the one that can win where no list is needed.
+  std::vector<Candidate> best;
+  bool complete = true;       ///< nothing else of this shard can matter
+  std::vector<Chunk> chunks;  ///< where top-p needs the mass of the whole row
 };
-
-/// At most `limit` candidates; the only one that can win where no list is needed. `logits` are
-/// scaled, of the tokens from `first_id` on, in chunks of `chunk_columns`.
-ShardList ListOf(const TokenDraw& draw, std::span<const float> logits, int64_t first_id,
-                 int64_t chunk_columns, int64_t limit);
 
 /// What top-k (logits equal to the k-th stay) and, on what that leaves, top-p (the token that
 /// crosses p stays) let through, in order, from the lists of all shards in vocabulary order. The

@@ -136,7 +136,8 @@ Status StageOf<T>::Allocate(const Parts& parts) {
                                      config_.layernorm_zero_centered_gamma, profile_};
   NEMO_ASSIGN_OR_RETURN(output_, OutputLayer<T>::Create(output, weights_, backend_, ops_));
   NEMO_ASSIGN_OR_RETURN(
-      head_, LogitHead::Create({config_.vocab_size, parts.logit_rows}, s.vocab, backend_, tp_));
+      head_, LogitHead::Create({config_.vocab_size, parts.logit_rows, parts.max_sequence_tokens},
+                               s.vocab, backend_, tp_));
   return OkStatus();
 }
 

@@ -20,6 +20,12 @@ void Append(const T* values, size_t count, std::vector<std::byte>& bytes) {
   bytes.insert(bytes.end(), begin, begin + count * sizeof(T));
 }
 
+void Shorten(ShardList& list, int64_t limit) {
+  if (std::ssize(list.best) <= limit) return;
+  list.best.resize(limit);
+  list.complete = false;
+}
+
 /// The parts of one rank for the rows of a round, one after the other.
 void AppendPart(const ShardList& part, std::vector<std::byte>& bytes) {
   const int64_t head[] = {std::ssize(part.best), std::ssize(part.chunks), part.complete ? 1 : 0};
@@ -78,52 +84,46 @@ Result<std::vector<std::vector<std::byte>>> Gather(Communicator& tp, std::vector
   return parts;
 }
 
-/// One verdict per row of the round, from the parts of all ranks.
+/// One verdict per draw of the round, from the parts of all ranks: the same on each, for their
+/// arithmetic is the same everywhere.
 Result<std::vector<int32_t>> ConcludeAll(const std::vector<std::vector<std::byte>>& gathered,
-                                         std::span<const ShardRow> rows,
+                                         std::span<const TokenDraw* const> draws,
                                          std::span<const size_t> round) {
   std::vector<PartReader> readers(gathered.begin(), gathered.end());
   std::vector<int32_t> verdicts;
-  for (const size_t row : round) {
+  for (const size_t index : round) {
     std::vector<ShardList> parts(readers.size());
     for (size_t rank = 0; rank < readers.size(); ++rank) {
       if (!readers[rank].Read(&parts[rank])) {
         return Unavailable("a tensor rank's part of a choice is cut short; its program differs");
       }
     }
-    verdicts.push_back(Conclude(*rows[row].draw, parts).value_or(kUndecided));
+    verdicts.push_back(Conclude(*draws[index], parts).value_or(kUndecided));
   }
   return verdicts;
 }
 
 }  // namespace
 
-Result<std::vector<int32_t>> DrawTokens(Communicator& tp, const VocabCut& cut,
-                                        std::span<ShardRow> rows) {
-  std::vector<int32_t> tokens(rows.size(), kUndecided);
-  for (ShardRow& row : rows) ScaleLogits(*row.draw, cut.column_begin(), row.logits);
+Result<std::vector<int32_t>> DrawTokens(Communicator& tp, std::span<const TokenDraw* const> draws,
+                                        const ListsOfDraws& lists_of) {
+  std::vector<int32_t> tokens(draws.size(), kUndecided);
   for (const int64_t limit : kLimits) {
     std::vector<size_t> round;
-    std::vector<std::byte> mine;
-    for (size_t i = 0; i < rows.size(); ++i) {
+    for (size_t i = 0; i < draws.size(); ++i) {
       // A list of k shows the k-th only when it goes on beyond it.
-      const int64_t top_k = rows[i].draw->params.top_k;
-      if (tokens[i] != kUndecided || top_k >= limit) continue;
-      const bool is_short = limit == kLimits[0] && top_k > 0;
-      const int64_t length = is_short ? std::min(limit, top_k + kSpare) : limit;
-      round.push_back(i);
-      AppendPart(
-          ListOf(*rows[i].draw, rows[i].logits, cut.column_begin(), cut.chunk_columns, length),
-          mine);
+      if (tokens[i] == kUndecided && draws[i]->params.top_k < limit) round.push_back(i);
     }
     if (round.empty()) continue;
-    NEMO_ASSIGN_OR_RETURN(const auto gathered, Gather(tp, std::move(mine)));
-    // One rank concludes for all: exponentials could differ between machines.
-    std::vector<int32_t> verdicts(round.size());
-    if (tp.rank() == 0) {
-      NEMO_ASSIGN_OR_RETURN(verdicts, ConcludeAll(gathered, rows, round));
+    NEMO_ASSIGN_OR_RETURN(std::vector<ShardList> lists, lists_of(round, limit));
+    std::vector<std::byte> mine;
+    for (size_t i = 0; i < round.size(); ++i) {
+      const int64_t top_k = draws[round[i]]->params.top_k;
+      if (limit == kLimits[0] && top_k > 0) Shorten(lists[i], top_k + kSpare);
+      AppendPart(lists[i], mine);
     }
-    NEMO_RETURN_IF_ERROR(tp.Broadcast(std::as_writable_bytes(std::span(verdicts)), 0));
+    NEMO_ASSIGN_OR_RETURN(const auto gathered, Gather(tp, std::move(mine)));
+    NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> verdicts, ConcludeAll(gathered, draws, round));
     for (size_t i = 0; i < round.size(); ++i) tokens[round[i]] = verdicts[i];
   }
   if (std::ranges::any_of(tokens, [](int32_t token) { return token <= kNone; })) {

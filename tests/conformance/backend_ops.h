@@ -27,7 +27,7 @@ class DeviceArray {
     buffer_ = std::move(buffer).value();
     std::vector<T> padded(size_ + kCanary);
     std::copy(host.begin(), host.end(), padded.begin());
-    std::memset(padded.data() + size_, 0x5a, kCanary * sizeof(T));
+    std::memset(static_cast<void*>(padded.data() + size_), 0x5a, kCanary * sizeof(T));
     EXPECT_TRUE(backend.Upload(data(), std::as_bytes(std::span(padded))).ok());
   }
   T* data() { return static_cast<T*>(buffer_->data()) + offset_; }
@@ -37,7 +37,7 @@ class DeviceArray {
     std::vector<T> padded(size_ + kCanary);
     EXPECT_TRUE(backend_.Download(std::as_writable_bytes(std::span(padded)), data()).ok());
     std::vector<T> canary(kCanary);
-    std::memset(canary.data(), 0x5a, kCanary * sizeof(T));
+    std::memset(static_cast<void*>(canary.data()), 0x5a, kCanary * sizeof(T));
     EXPECT_EQ(std::memcmp(padded.data() + size_, canary.data(), kCanary * sizeof(T)), 0)
         << "wrote past the end";
     padded.resize(size_);
@@ -257,6 +257,58 @@ inline std::vector<ChunkStats> RunStats(Backend& backend, const StatsInput& in) 
                                         in.vocab_size, in.chunk_columns, out.data()})
                   .ok());
   return out.Download();
+}
+
+struct DrawInput {
+  int64_t num_columns, column_begin, vocab_size, chunk_columns, limit;
+  std::vector<float> logits;
+  std::vector<RowDraw> draws;
+  std::vector<int32_t> used;
+};
+/// What is defined of each draw, in order: scaled rows, chunks, lists.
+struct DrawOutput {
+  std::vector<float> logits;
+  std::vector<int32_t> ids;
+  std::vector<uint64_t> masses;  ///< their bits, one NaN for all
+};
+
+inline DrawOutput RunDraw(Backend& backend, const DrawInput& in) {
+  const auto num_draws = std::ssize(in.draws);
+  const int64_t num_chunks = in.num_columns / in.chunk_columns;
+  DeviceArray<float> logits(backend, in.logits), scaled(backend, in.logits);
+  DeviceArray<RowDraw> draws(backend, in.draws);
+  DeviceArray<int32_t> used(backend, in.used);
+  DeviceArray<int32_t> num_candidates(backend, std::vector<int32_t>(num_draws));
+  DeviceArray<Candidate> best(backend, std::vector<Candidate>(num_draws * in.limit));
+  DeviceArray<ChunkDraw> chunks(backend, std::vector<ChunkDraw>(num_draws * num_chunks));
+  EXPECT_TRUE(backend.ops()
+                  .shard_draw(backend, {logits.data(), in.num_columns, in.column_begin,
+                                        in.vocab_size, in.chunk_columns, draws.data(), num_draws,
+                                        used.data(), scaled.data(), in.limit, best.data(),
+                                        num_candidates.data(), chunks.data()})
+                  .ok());
+  DrawOutput out;
+  out.logits = scaled.Download();
+  const std::vector<int32_t> counts = num_candidates.Download();
+  const std::vector<Candidate> listed = best.Download();
+  const std::vector<ChunkDraw> of_chunks = chunks.Download();
+  for (int64_t draw = 0; draw < num_draws; ++draw) {
+    const Wanted wanted = in.draws[draw].wanted;
+    for (int64_t i = draw * num_chunks; i < (draw + 1) * num_chunks; ++i) {
+      out.logits.push_back(of_chunks[i].winner.logit);
+      out.ids.push_back(of_chunks[i].winner.token_id);
+      out.logits.push_back(of_chunks[i].max);
+      const double mass = of_chunks[i].mass;
+      out.masses.push_back(std::isnan(mass) ? 0 : std::bit_cast<uint64_t>(mass));
+    }
+    if (wanted != Wanted::kBest && wanted != Wanted::kBestAndMass) continue;
+    out.ids.push_back(counts[draw]);
+    for (int64_t i = draw * in.limit; i < (draw + 1) * in.limit; ++i) {
+      out.logits.push_back(listed[i].logit);
+      out.ids.push_back(listed[i].token_id);
+    }
+  }
+  return out;
 }
 
 inline LinearInput RandomLinear(std::mt19937& random, int64_t n, int64_t k, int64_t m, int leaves) {

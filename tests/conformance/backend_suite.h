@@ -58,6 +58,8 @@ TEST_P(BackendSuite, HasEveryOperation) {
   EXPECT_NE(ops.rope_append, nullptr);
   EXPECT_NE(ops.attention, nullptr);
   EXPECT_NE(ops.head_stats, nullptr);
+  EXPECT_NE(ops.shard_draw, nullptr);
+  EXPECT_NE(ops.pick_logits, nullptr);
 }
 
 TEST_P(BackendSuite, AllocatesZeroedMemoryThatKeepsWhatIsUploaded) {
@@ -321,6 +323,64 @@ TEST_P(BackendSuite, HeadStatsOfChunksWithoutAMaximum) {
   EXPECT_TRUE(std::isnan(got[1].sum)) << "and shows in the sum";
   in.vocab_size = 20;
   EXPECT_EQ(RunStats(*backend_, in)[2].argmax, -1) << "columns beyond the vocabulary";
+}
+
+TEST_P(BackendSuite, ShardDrawsHaveTheBitsOfTheReference) {
+  struct Shape {
+    int64_t columns, begin, vocab, chunk, limit;
+  };
+  for (const Shape& shape :
+       {Shape{1, 0, 1, 1, 1}, Shape{60, 1000, 1031, 20, 7}, Shape{640, 5, 5 + 640, 320, 128},
+        Shape{2600, 0, 2599, 1300, 2048}, Shape{34, 50, 50, 17, 3}}) {
+    DrawInput in{shape.columns, shape.begin, shape.vocab, shape.chunk, shape.limit};
+    constexpr int kRows = 10;
+    in.logits = RandomFloats(random_, kRows * shape.columns, 5.0f);
+    const float odd[] = {-std::numeric_limits<float>::infinity(),
+                         std::numeric_limits<float>::quiet_NaN(),
+                         -0.0f,
+                         0.0f,
+                         2.5f,
+                         2.5f,
+                         -1.0f};
+    for (size_t i = 0; i < in.logits.size(); i += 3) in.logits[i] = odd[i / 3 % std::size(odd)];
+    // One row of ties only, one of nothing.
+    std::fill_n(in.logits.begin(), shape.columns, 1.0f);
+    std::fill_n(in.logits.begin() + shape.columns, shape.columns, odd[0]);
+    for (int row = 0; row < kRows; ++row) {
+      RowDraw& d = in.draws.emplace_back();
+      d.row = kRows - 1 - row;  // in an order of their own
+      d.wanted = static_cast<Wanted>(row % 4);
+      d.key = {0x1234567890abcdef, static_cast<uint32_t>(row), 7, 1};
+      if (row % 3 == 1) d.banned_id = static_cast<int32_t>(shape.begin + shape.columns / 2);
+      if (row % 3 != 0) d.temperature = 0.7f;
+      if (row % 5 < 3) continue;
+      d.penalty = 1.3f;
+      d.multiplies_negative = row % 2;
+      d.used_begin = static_cast<int32_t>(in.used.size());
+      for (int64_t column = row; column < shape.columns; column += 7) {
+        in.used.push_back(static_cast<int32_t>(shape.begin + column));
+      }
+      d.used_end = static_cast<int32_t>(in.used.size());
+    }
+    const DrawOutput expected = RunDraw(*reference_, in);
+    const DrawOutput got = RunDraw(*backend_, in);
+    const std::string what = Format("{} columns, lists of {}", shape.columns, shape.limit);
+    ExpectSame(expected.logits, got.logits, what);
+    EXPECT_EQ(expected.ids, got.ids) << what;
+    EXPECT_EQ(expected.masses, got.masses) << what;
+  }
+}
+
+TEST_P(BackendSuite, PicksTheLogitsOfTokensThatTheShardHas) {
+  const std::vector<float> logits = RandomFloats(random_, 5 * 30);
+  const std::vector<int32_t> ids = {100, 129, 99, 130, -1};
+  DeviceArray<float> on_backend(*backend_, logits), out(*backend_, std::vector<float>(5, -7.0f));
+  DeviceArray<int32_t> wanted(*backend_, ids);
+  ASSERT_TRUE(
+      backend_->ops()
+          .pick_logits(*backend_, {on_backend.data(), 5, 30, 100, wanted.data(), out.data()})
+          .ok());
+  ExpectSame({logits[0], logits[30 + 29], 0, 0, 0}, out.Download(), "picked");
 }
 
 }  // namespace nemo::testing

@@ -7,13 +7,16 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "kernels/comm/run_ranks.h"
+#include "kernels/reference/backend.h"
 #include "libcore/base/json.h"
 #include "libcore/base/value.h"
+#include "libcore/runtime/shard_lists.h"
 #include "libcore/runtime/token_draws.h"
 #include "tests/testing.h"
 
@@ -29,12 +32,40 @@ std::vector<float> FloatsOf(const Value& list) {
   return values;
 }
 
+/// What a shard that begins at a chunk has to say of its logits.
+ShardList ListOf(const TokenDraw& draw, std::vector<float> logits, int64_t chunk_columns,
+                 int64_t chunk_begin, int64_t limit) {
+  const int64_t num_chunks = (std::ssize(logits) + chunk_columns - 1) / chunk_columns;
+  const VocabCut cut = {chunk_columns, chunk_begin + num_chunks, chunk_begin,
+                        chunk_begin + num_chunks};
+  const int64_t vocab_size = cut.column_begin() + std::ssize(logits);
+  logits.resize(cut.num_columns());
+  const auto backend = CreateReferenceBackend();
+  auto lists = ShardLists::Create({vocab_size, 1, std::ssize(draw.used)}, cut, *backend);
+  EXPECT_TRUE(lists) << lists.error().message();
+  const ShardLists::Row row = {0, &draw};
+  auto list = (*lists)->Of(logits.data(), std::span(&row, 1), limit);
+  EXPECT_TRUE(list) << list.error().message();
+  return list->front();
+}
+
+/// All logits of a shard as the draw has them, -infinity where the list has none.
+std::vector<float> Scaled(TokenDraw draw, const std::vector<float>& logits, int64_t first_id = 0) {
+  draw.params.top_k = std::ssize(logits);
+  const int64_t chunk = first_id > 0 ? first_id : std::ssize(logits);
+  std::vector<float> scaled(logits.size(), kOff);
+  const ShardList all = ListOf(draw, logits, chunk, first_id / chunk, std::ssize(logits));
+  for (const Candidate& c : all.best) scaled[c.token_id - first_id] = c.logit;
+  return scaled;
+}
+
 /// Of a row that is one shard, however long the lists have to be.
-std::vector<Candidate> SurvivorsOf(SamplingParams params, std::span<const float> logits) {
+std::vector<Candidate> SurvivorsOf(SamplingParams params, const std::vector<float>& logits) {
+  params.temperature = params.repetition_penalty = 1;  // they are scaled already
   // Without any filter a shard tells its winner only; all are survivors then.
   const bool has_top_p = params.top_p > 0 && params.top_p < 1;
   if (params.top_k == 0 && !has_top_p) params.top_k = std::ssize(logits);
-  const ShardList part = ListOf({.params = params}, logits, 0, 2000, std::ssize(logits));
+  const ShardList part = ListOf({.params = params}, logits, 2000, 0, std::ssize(logits));
   const auto survivors = Survivors(params, std::span(&part, 1));
   EXPECT_TRUE(survivors.has_value());
   return survivors.value_or(std::vector<Candidate>());
@@ -59,8 +90,8 @@ void CheckNemoRow(const Value& test, size_t row) {
   } else {
     params.top_p = 0;  // rows still in their prompt are not filtered
   }
-  std::vector<float> logits = FloatsOf(test.Find("logits")->as_array()[row]);
-  ScaleLogits({.params = params, .used = used}, 0, logits);
+  const std::vector<float> logits =
+      Scaled({.params = params, .used = used}, FloatsOf(test.Find("logits")->as_array()[row]));
   const std::vector<float> scaled = FloatsOf(test.Find("after_penalty")->as_array()[row]);
   for (size_t id = 0; id < scaled.size(); ++id) EXPECT_NEAR(logits[id], scaled[id], 2e-6) << id;
 
@@ -161,9 +192,9 @@ TEST(Sampler, ListsThatAreTooShortAreNotGuessedFrom) {
   const auto with = [&](int64_t top_k, double top_p) {
     params.top_k = top_k;
     params.top_p = top_p;
-    const std::span row(logits);
-    const ShardList parts[] = {ListOf({.params = params}, row.first(4), 0, 4, 3),
-                               ListOf({.params = params}, row.last(4), 4, 4, 3)};
+    const ShardList parts[] = {
+        ListOf({.params = params}, {logits.begin(), logits.begin() + 4}, 4, 0, 3),
+        ListOf({.params = params}, {logits.begin() + 4, logits.end()}, 4, 1, 3)};
     const auto survivors = Survivors(params, parts);
     return survivors ? std::ssize(*survivors) : -1;
   };
@@ -175,9 +206,21 @@ TEST(Sampler, ListsThatAreTooShortAreNotGuessedFrom) {
   EXPECT_EQ(with(0, 0.99), -1);
 }
 
+/// In fp32, as NeMo.
+void ScaleByDefinition(const TokenDraw& draw, std::vector<float>& logits) {
+  if (draw.banned_id >= 0) logits[draw.banned_id] = kOff;
+  if (draw.params.greedy) return;
+  for (float& logit : logits) logit /= static_cast<float>(draw.params.temperature);
+  const auto penalty = static_cast<float>(draw.params.repetition_penalty);
+  for (const int32_t id : std::set<int32_t>(draw.used.begin(), draw.used.end())) {
+    const bool multiply = draw.params.repetition == Repetition::kCtrl && logits[id] < 0;
+    logits[id] = multiply ? logits[id] * penalty : logits[id] / penalty;
+  }
+}
+
 /// The definition on the whole row: scale, sort, cut, draw.
 int32_t DrawFromWholeRow(const TokenDraw& draw, std::vector<float> logits) {
-  ScaleLogits(draw, 0, logits);
+  ScaleByDefinition(draw, logits);
   if (draw.params.greedy) {
     const auto best = std::max_element(logits.begin(), logits.end());
     return *best == kOff ? -1 : static_cast<int32_t>(best - logits.begin());
@@ -193,6 +236,7 @@ TEST(TokenDraws, AreThoseOfTheWholeRowOnAnyNumberOfRanks) {
   constexpr int64_t kVocab = 5003;  // padded to eight chunks of 626
   std::vector<TokenDraw> draws;
   std::vector<std::vector<float>> rows;
+  std::vector<const TokenDraw*> pointers;
   for (const Filter& filter : Filters()) {
     const auto index = static_cast<uint32_t>(draws.size());
     TokenDraw& draw = draws.emplace_back();
@@ -214,17 +258,28 @@ TEST(TokenDraws, AreThoseOfTheWholeRowOnAnyNumberOfRanks) {
   for (size_t i = 0; i < draws.size(); ++i) {
     expected.push_back(DrawFromWholeRow(draws[i], rows[i]));
     EXPECT_NE(expected.back(), draws[i].banned_id);
+    pointers.push_back(&draws[i]);
   }
   for (const int tp_size : {1, 2, 3, 4, 8, 11}) {
     const Status status = RunRanks(tp_size, [&](Communicator& tp) -> Status {
       const VocabCut cut = CutVocabulary(kVocab, tp_size, tp.rank());
-      std::vector<ShardRow> shards;
-      for (size_t i = 0; i < draws.size(); ++i) {
-        const int64_t begin = std::min(cut.column_begin(), kVocab);
-        const int64_t end = std::min(begin + cut.num_columns(), kVocab);
-        shards.push_back({&draws[i], {rows[i].begin() + begin, rows[i].begin() + end}});
+      const int64_t begin = std::min(cut.column_begin(), kVocab);
+      const int64_t end = std::min(begin + cut.num_columns(), kVocab);
+      std::vector<float> logits(rows.size() * cut.num_columns());
+      for (size_t i = 0; i < rows.size(); ++i) {
+        std::copy(rows[i].begin() + begin, rows[i].begin() + end,
+                  logits.begin() + static_cast<int64_t>(i) * cut.num_columns());
       }
-      NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, DrawTokens(tp, cut, shards));
+      const auto backend = CreateReferenceBackend();
+      NEMO_ASSIGN_OR_RETURN(
+          const auto lists,
+          ShardLists::Create({kVocab, std::ssize(rows), std::ssize(draws[0].used)}, cut, *backend));
+      const auto lists_of = [&](std::span<const size_t> indices, int64_t limit) {
+        std::vector<ShardLists::Row> some;
+        for (const size_t i : indices) some.push_back({static_cast<int64_t>(i), &draws[i]});
+        return lists->Of(logits.data(), some, limit);
+      };
+      NEMO_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, DrawTokens(tp, pointers, lists_of));
       EXPECT_EQ(tokens, expected) << tp_size << " ranks, rank " << tp.rank();
       return OkStatus();
     });
@@ -235,9 +290,11 @@ TEST(TokenDraws, AreThoseOfTheWholeRowOnAnyNumberOfRanks) {
 TEST(TokenDraws, ARowWithoutNumbersIsRefusedOnEveryRank) {
   const TokenDraw draw;
   const Status status = RunRanks(2, [&](Communicator& tp) -> Status {
-    const VocabCut cut = CutVocabulary(80, 2, tp.rank());
-    std::vector<ShardRow> rows = {{&draw, std::vector<float>(40, kOff)}};
-    const auto tokens = DrawTokens(tp, cut, rows);
+    const TokenDraw* draws[] = {&draw};
+    const auto tokens = DrawTokens(tp, draws, [&](std::span<const size_t>, int64_t limit) {
+      return Result<std::vector<ShardList>>(
+          std::vector{ListOf(draw, std::vector<float>(40, kOff), 40, tp.rank(), limit)});
+    });
     EXPECT_EQ(tokens.error().code(), StatusCode::kCorruption);
     return OkStatus();
   });
@@ -248,17 +305,11 @@ TEST(Sampler, CtrlPenaltyMakesEveryUsedTokenLessLikely) {
   TokenDraw draw;
   draw.params.repetition_penalty = 2;
   draw.used = {1, 2, 9, 1};
-  std::vector<float> nemo = {4, 4, -4, -4};
-  ScaleLogits(draw, 0, nemo);
-  EXPECT_EQ(nemo, (std::vector<float>{4, 2, -2, -4}));
+  EXPECT_EQ(Scaled(draw, {4, 4, -4, -4}), (std::vector<float>{4, 2, -2, -4}));
   draw.params.repetition = Repetition::kCtrl;
-  std::vector<float> ctrl = {4, 4, -4, -4};
-  ScaleLogits(draw, 0, ctrl);
-  EXPECT_EQ(ctrl, (std::vector<float>{4, 2, -8, -4}));
+  EXPECT_EQ(Scaled(draw, {4, 4, -4, -4}), (std::vector<float>{4, 2, -8, -4}));
   // A shard that begins at token 2.
-  std::vector<float> shard = {-4, -4};
-  ScaleLogits(draw, 2, shard);
-  EXPECT_EQ(shard, (std::vector<float>{-8, -4}));
+  EXPECT_EQ(Scaled(draw, {-4, -4}, 2), (std::vector<float>{-8, -4}));
 }
 
 TEST(Sampler, DrawsWithTheProbabilitiesOfTheSoftmax) {
@@ -297,7 +348,7 @@ TEST(Sampler, TheLowestOfEqualsWinsAndNothingHasNoWinner) {
   TokenDraw draw;
   draw.params.greedy = true;
   const auto greedy = [&](const std::vector<float>& logits) {
-    const ShardList part = ListOf(draw, logits, 0, 2000, 1);
+    const ShardList part = ListOf(draw, logits, 2000, 0, 1);
     return *Conclude(draw, std::span(&part, 1));
   };
   EXPECT_EQ(greedy({1, 3, 2, 3}), 1);

@@ -167,6 +167,12 @@ inline float __fsqrt_rn(float a) { return std::sqrt(a); }
 inline float __uint_as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
 inline uint32_t __float_as_uint(float value) { return std::bit_cast<uint32_t>(value); }
 inline void __syncthreads() { nemo::simt::SyncBlock(); }
+/// Threads of a block change at barriers only.
+inline int32_t atomicAdd(int32_t* to, int32_t value) {
+  const int32_t old = *to;
+  *to = old + value;
+  return old;
+}
 inline void __syncwarp() {
   const char nothing = 0;
   nemo::simt::Exchange("__syncwarp", &nothing, 1);

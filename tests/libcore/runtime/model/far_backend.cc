@@ -121,8 +121,29 @@ Status HeadStats(Backend& b, const HeadStatsArgs& args) {
   return NearOf(b).ops().head_stats(NearOf(b), a);
 }
 
+Status ShardDraw(Backend& b, const ShardDrawArgs& args) {
+  ShardDrawArgs a = args;
+  a.logits = Near(a.logits);
+  a.draws = Near(a.draws);
+  a.used = Near(a.used);
+  a.scaled = Near(a.scaled);
+  a.best = Near(a.best);
+  a.num_candidates = Near(a.num_candidates);
+  a.chunks = Near(a.chunks);
+  return NearOf(b).ops().shard_draw(NearOf(b), a);
+}
+
+Status PickLogits(Backend& b, const PickLogitsArgs& args) {
+  PickLogitsArgs a = args;
+  a.logits = Near(a.logits);
+  a.ids = Near(a.ids);
+  a.out = Near(a.out);
+  return NearOf(b).ops().pick_logits(NearOf(b), a);
+}
+
 const OpTable& FarBackend::ops() const {
-  static constexpr OpTable kOps = {Linear, Embed, ResidualNorm, RopeAppend, Attention, HeadStats};
+  static constexpr OpTable kOps = {Linear,    Embed,     ResidualNorm, RopeAppend,
+                                   Attention, HeadStats, ShardDraw,    PickLogits};
   return kOps;
 }
 
