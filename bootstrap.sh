@@ -21,6 +21,7 @@ build_packages=(
 test_packages=(
   python3 python3-venv hdf5-tools                   # other people's readers check our files
   xz-utils                                          # the hostile archives come packed
+  cppcheck                                          # static analysis
   curl shellcheck                                   # the batch scripts and streams of the server; how scripts read
   dpkg-dev file                                     # our own Debian packages
 )

@@ -13,6 +13,10 @@ namespace {
 
 using torch::PickleNode;
 
+/// Each costs a look through the pickle, and one state dict may stand under many names. No stage
+/// has more than its layers.
+constexpr size_t kMaxVirtualStages = 256;
+
 const PickleNode* FindDict(const PickleNode& dict, const std::string& key) {
   const PickleNode* found = dict.Find(key);
   return found != nullptr && found->Is(PickleNode::Kind::kDict) ? found : nullptr;
@@ -21,7 +25,9 @@ const PickleNode* FindDict(const PickleNode& dict, const std::string& key) {
 /// The state dicts in a file, one per virtual stage.
 std::vector<const PickleNode*> StateDicts(const PickleNode& root) {
   std::vector<const PickleNode*> chunks;
-  while (const PickleNode* chunk = FindDict(root, Format("model{}", chunks.size()))) {
+  while (chunks.size() <= kMaxVirtualStages) {
+    const PickleNode* chunk = FindDict(root, Format("model{}", chunks.size()));
+    if (chunk == nullptr) break;
     chunks.push_back(chunk);
   }
   if (!chunks.empty()) return chunks;
@@ -34,7 +40,11 @@ std::vector<const PickleNode*> StateDicts(const PickleNode& root) {
 Status OpenRankFile(const FileTree& tree, RankChunk rank, std::vector<RankChunk>& chunks) {
   NEMO_ASSIGN_OR_RETURN(auto file, tree.Open(rank.file));
   NEMO_ASSIGN_OR_RETURN(const auto torch_file, torch::OpenTorchFile(std::move(file)));
-  for (const PickleNode* state_dict : StateDicts(torch_file->pickle.root())) {
+  const std::vector<const PickleNode*> state_dicts = StateDicts(torch_file->pickle.root());
+  if (state_dicts.size() > kMaxVirtualStages) {
+    return Corruption(Format("{}: more than {} virtual stages", rank.file, kMaxVirtualStages));
+  }
+  for (const PickleNode* state_dict : state_dicts) {
     NEMO_ASSIGN_OR_RETURN(rank.source, torch::OpenStateDict(torch_file, *state_dict, rank.file));
     chunks.push_back(rank);
     ++rank.vpp_rank;

@@ -58,7 +58,7 @@ Status BindError(int error, const std::string& address) {
 
 }  // namespace
 
-Listener::Listener(Descriptor fd, std::string host, int port)
+Listener::Listener(Descriptor fd, const std::string& host, int port)
     : fd_(std::move(fd)),
       port_(port),
       address_(host.find(':') == std::string::npos ? Format("{}:{}", host, port)

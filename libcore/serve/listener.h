@@ -23,7 +23,7 @@ class Listener {
   const std::string& address() const { return address_; }
 
  private:
-  Listener(Descriptor fd, std::string host, int port);
+  Listener(Descriptor fd, const std::string& host, int port);
 
   Descriptor fd_;
   int port_;

@@ -8,7 +8,7 @@
 
 namespace nemo {
 
-PlacedSink::PlacedSink(std::string path) : PlacedSink(path, path + ".partial") {}
+PlacedSink::PlacedSink(const std::string& path) : PlacedSink(path, path + ".partial") {}
 
 PlacedSink::PlacedSink(std::string path, std::string temporary_path)
     : path_(std::move(path)), temporary_path_(std::move(temporary_path)) {}

@@ -18,7 +18,7 @@ namespace nemo {
 class PlacedSink : public TensorSink {
  public:
   /// The file is written as `path`.partial until Finish.
-  explicit PlacedSink(std::string path);
+  explicit PlacedSink(const std::string& path);
   /// As `temporary_path`. When the two are the same it keeps that name, and who made the sink
   /// publishes it.
   PlacedSink(std::string path, std::string temporary_path);

@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "formats/codec/gzip.h"
+#include "formats/megatron/rank_files.h"
 #include "formats/tar/tar.h"
 #include "formats/torch/zip.h"
 #include "libcore/base/format.h"
@@ -14,6 +15,8 @@
 #include "tests/formats/dcp/pickle_bytes.h"
 #include "tests/formats/tar/tar_bytes.h"
 #include "tests/fuzz/harness.h"
+#include "tests/fuzz/repair.h"
+#include "tests/testing.h"
 
 namespace nemo {
 namespace {
@@ -228,6 +231,29 @@ TEST(Cost, ZipIsLinear) {
                      if (tree) fuzz::ReadFiles(**tree);
                    });
   }
+}
+
+/// One state dict under the name of every virtual stage: each stage costs a look at it.
+TEST(Cost, RankFilesHaveFewVirtualStages) {
+  std::string stages =
+      "}\x94"
+      "0}(";  // a dict in the memo, and one that refers to it
+  for (int i = 0; i < 5'000; ++i) {
+    stages += testing::Text(Format("model{}", i)) + std::string("h\0", 2);
+  }
+  std::string zip = ZipOf({{.name = "a/data.pkl", .data = testing::Pickle(stages + "u")},
+                           {.name = "a/version", .data = "3"}});
+  fuzz::RepairZip(zip);
+  const size_t size = zip.size();
+  const auto tree = testing::MemoryTree("a tree", {{"weights.ckpt", std::move(zip)}});
+  testing::ExpectCost(
+      "rank files: many virtual stages", size, {.bytes_held = 256, .bytes_allocated = 1024}, [&] {
+        const auto chunks = megatron::OpenRankFiles(
+            *tree, [](int64_t, int64_t) { return "weights.ckpt"; }, 1, 1, "the test");
+        ASSERT_FALSE(chunks);
+        EXPECT_NE(chunks.error().message().find("virtual stages"), std::string::npos)
+            << chunks.error().message();
+      });
 }
 
 }  // namespace
