@@ -111,7 +111,9 @@ Result<std::unique_ptr<StatusReporter>> StatusReporter::Start(Options options,
   }
   Clear(question_fd.load());  // what somebody else was asked
   Handle();
-  if (Status status = reporter->WriteFile(nullptr); !status.ok()) return status.At("--status-file");
+  if (Status status = reporter->WriteFile(nullptr); !status.ok()) {
+    return IoError(Format("--status-file: {}", status.message()));
+  }
   reporter->thread_ = std::thread([raw = reporter.get()] { raw->Run(); });
   return reporter;
 }

@@ -136,6 +136,7 @@ TEST_F(StatusReporterTest, TakesTheFileOrSaysWhyNotAtOnce) {
   const auto nowhere =
       StatusReporter::Start({.tool = "x", .file = dir_ / "absent/status.json"}, progress_);
   ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().code(), StatusCode::kIo);
   EXPECT_NE(nowhere.error().message().find("--status-file"), std::string::npos);
 }
 

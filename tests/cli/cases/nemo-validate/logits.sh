@@ -23,4 +23,4 @@ for layout in '' '--tp 2 --pp 2'; do
   grep -A3 '"first_difference"' report.json | grep -E 'layer|block'
 done
 damage decoder.layers.2.mlp.linear_fc1.weight 1
-nemo-validate $source shards --level logits --verbose | grep -E '^(first difference|  layer)' | sed 's/:.*max abs.*//'
+nemo-validate $source shards --level logits --verbose | grep -E '^(first difference|  layer)' | sed 's/: max abs.*//'
