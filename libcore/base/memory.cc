@@ -5,6 +5,7 @@
 #include <optional>
 #include <sstream>
 #include <string_view>
+#include <sys/stat.h>
 
 #include "libcore/base/file.h"
 
@@ -56,9 +57,13 @@ void Tighten(const std::string& folder, const Names& names, MemoryRoom& room) {
   const std::string stat = JoinPath(folder, "memory.stat");
   const int64_t files = NumberOf(stat, names.inactive) + NumberOf(stat, names.active);
   const int64_t bytes = std::max<int64_t>(0, *limit - std::max<int64_t>(0, *usage - files));
-  if (room.cgroup_bytes >= 0 && bytes >= room.cgroup_bytes) return;
+  // Of two that leave the same the outer one, which more processes share.
+  if (room.cgroup_bytes >= 0 && bytes > room.cgroup_bytes) return;
+  struct stat info = {};
+  if (::stat(folder.c_str(), &info) != 0) return;
   room.cgroup_bytes = bytes;
   room.cgroup_limit_bytes = *limit;
+  room.cgroup_id = {info.st_dev, info.st_ino};
 }
 
 /// The cgroup at `path` and those around it. In a container the path may be the host's: then only

@@ -2,6 +2,7 @@
 // otherwise be killed in the middle.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -15,6 +16,8 @@ struct MemoryRoom {
   /// way. -1: there is no limit.
   int64_t cgroup_bytes = -1;
   int64_t cgroup_limit_bytes = -1;
+  /// Which one that is, by device and inode: equal for all processes of a machine that share it.
+  std::array<uint64_t, 2> cgroup_id = {};
 
   /// The smaller one; -1: neither is known.
   int64_t bytes() const;

@@ -53,11 +53,11 @@ Status CheckSum(const Sum& sum, int64_t room, const std::string& place) {
 
 RankNeeds NeedsOf(const RankMemory& memory) {
   const MemoryRoom room = AvailableMemory();
-  RankNeeds needs = {.process = getpid(),
-                     .memory = memory,
+  RankNeeds needs = {.memory = memory,
                      .machine_bytes = room.machine_bytes,
                      .cgroup_bytes = room.cgroup_bytes,
-                     .cgroup_limit_bytes = room.cgroup_limit_bytes};
+                     .cgroup_limit_bytes = room.cgroup_limit_bytes,
+                     .cgroup_id = room.cgroup_id};
   const std::string id = MachineId();
   std::copy_n(id.begin(), std::min(id.size(), needs.machine.size()), needs.machine.begin());
   return needs;
@@ -65,19 +65,20 @@ RankNeeds NeedsOf(const RankMemory& memory) {
 
 Status CheckNeeds(std::span<const RankNeeds> ranks, int64_t copies) {
   for (const RankNeeds& mine : ranks) {
-    Sum of_machine, of_process;
-    int64_t room = mine.machine_bytes;
+    Sum of_machine, of_cgroup;
+    int64_t machine_room = mine.machine_bytes, cgroup_room = mine.cgroup_bytes;
     for (const RankNeeds& other : ranks) {
       if (other.machine != mine.machine) continue;
       of_machine.Add(other.memory, copies);
-      room = std::min(room, other.machine_bytes);
-      if (other.process == mine.process) of_process.Add(other.memory, copies);
+      machine_room = std::min(machine_room, other.machine_bytes);
+      if (other.cgroup_id != mine.cgroup_id) continue;
+      of_cgroup.Add(other.memory, copies);
+      cgroup_room = std::min(cgroup_room, other.cgroup_bytes);
     }
-    // Processes of one machine may be in cgroups of their own: each is held against its own.
     NEMO_RETURN_IF_ERROR(CheckSum(
-        of_process, mine.cgroup_bytes,
+        of_cgroup, cgroup_room,
         Format("in a cgroup of {} (the job's limit)", FormatBytes(mine.cgroup_limit_bytes))));
-    NEMO_RETURN_IF_ERROR(CheckSum(of_machine, room, "on one machine"));
+    NEMO_RETURN_IF_ERROR(CheckSum(of_machine, machine_room, "on one machine"));
   }
   return OkStatus();
 }

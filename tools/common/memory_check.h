@@ -17,19 +17,19 @@ namespace nemo {
 /// What a rank takes, and what it finds. Trivially copyable: ranks tell one another.
 struct RankNeeds {
   std::array<char, 40> machine = {};  ///< equal on equal machines
-  int64_t process = 0;                ///< its id there
   RankMemory memory;
-  int64_t machine_bytes = -1;  ///< as MemoryRoom
+  int64_t machine_bytes = -1;  ///< this and the rest as MemoryRoom
   int64_t cgroup_bytes = -1;
   int64_t cgroup_limit_bytes = -1;
+  std::array<uint64_t, 2> cgroup_id = {};
 };
 
 /// Of this process on this machine.
 RankNeeds NeedsOf(const RankMemory& memory);
 
-/// kIo: the ranks of one machine together take more than it has, or those of one process more than
-/// its cgroup leaves, with the figures and what would help. `copies`: of the whole, beside one
-/// another in each process.
+/// kIo: the ranks of one machine together take more than it has, or those of one cgroup more than
+/// it leaves, with the figures and what would help. `copies`: of the whole, beside one another in
+/// each process.
 Status CheckNeeds(std::span<const RankNeeds> ranks, int64_t copies);
 
 /// The same after all ranks have told theirs. Collective over `world`; all ranks get the same

@@ -52,6 +52,20 @@ TEST_F(MemoryTest, TakesTheTightestCgroupOnTheWayUp) {
   EXPECT_EQ(Look().bytes(), 0) << "nothing is left, not less";
 }
 
+TEST_F(MemoryTest, NamesTheOuterOfTwoEqualCgroups) {
+  Write("proc/self/cgroup", "0::/job/task_1\n");
+  for (const std::string cgroup : {"job", "job/task_0", "job/task_1"}) {
+    Write("sys/fs/cgroup/" + cgroup + "/memory.max", "8192\n");
+    Write("sys/fs/cgroup/" + cgroup + "/memory.current", "4096\n");
+  }
+  const MemoryRoom mine = Look();
+  EXPECT_EQ(mine.cgroup_bytes, 4096);
+  Write("proc/self/cgroup", "0::/job/task_0\n");
+  EXPECT_EQ(Look().cgroup_id, mine.cgroup_id) << "both tasks are in the job's";
+  Write("sys/fs/cgroup/job/task_0/memory.max", "6144\n");
+  EXPECT_NE(Look().cgroup_id, mine.cgroup_id) << "its own is tighter";
+}
+
 TEST_F(MemoryTest, ReadsVersionOneAndAContainersOwnRoot) {
   Write("proc/self/cgroup",
         "12:pids:/docker/abc\n4:cpu,memory:/docker/abc\n0::/../x\n1:name=x:/\n");
