@@ -1,7 +1,9 @@
 #include "kernels/cuda/backend.h"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include "kernels/cuda/cuda_backend.h"
@@ -17,7 +19,13 @@ CudaBackend::CudaBackend(std::unique_ptr<Device> device, bool deterministic,
       deterministic_(deterministic),
       peer_deadline_ms_(peer_deadline_ms),
       variant_(device_->architecture() + (deterministic ? ", deterministic" : "")),
-      staging_(*device_) {}
+      staging_(*device_),
+      watch_(peer_deadline_ms) {}
+
+CudaBackend::~CudaBackend() {
+  EndPeers();
+  device_->SetCheck(nullptr);
+}
 
 Result<std::unique_ptr<Buffer>> CudaBackend::Allocate(int64_t size_bytes) {
   NEMO_ASSIGN_OR_RETURN(std::unique_ptr<Buffer> buffer, device_->Allocate(size_bytes));
@@ -102,16 +110,53 @@ Status CudaBackend::PackInRows(DeviceWeight& weight, int64_t row_begin,
 }
 
 Result<GroupSum*> CudaBackend::JoinGroup(Communicator& group) {
-  NEMO_ASSIGN_OR_RETURN(group_,
-                        DeviceGroup::Join(*device_, group, deterministic_, peer_deadline_ms_));
-  if (group_ == nullptr) return static_cast<GroupSum*>(nullptr);
-  device_->SetCheck([this] { return group_->Check(); });
+  NEMO_ASSIGN_OR_RETURN(
+      group_, DeviceGroup::Join(*device_, watch_, group, deterministic_, peer_deadline_ms_));
+  if (group_ != nullptr) device_->SetCheck([this] { return CheckPeers(); });
   return static_cast<GroupSum*>(group_.get());
+}
+
+Result<StageLink*> CudaBackend::JoinStages(Communicator& world, const StageNeighbours& neighbours) {
+  NEMO_ASSIGN_OR_RETURN(link_,
+                        DeviceLink::Join(*device_, watch_, world, neighbours, peer_deadline_ms_));
+  if (link_ != nullptr) device_->SetCheck([this] { return CheckPeers(); });
+  return static_cast<StageLink*>(link_.get());
+}
+
+Status CudaBackend::CheckPeers() {
+  const std::lock_guard lock(peers_mutex_);
+  if (!peers_.ok()) return peers_;
+  peers_ = watch_.Check();
+  if (peers_.ok() && group_ != nullptr) peers_ = group_->Check();
+  if (peers_.ok() && link_ != nullptr) peers_ = link_->Check();
+  if (peers_.ok()) return peers_;
+  AbortPeers();
+  return peers_;
+}
+
+void CudaBackend::AbortPeers() {
+  if (group_ != nullptr) group_->Abort();
+  if (link_ != nullptr) link_->Abort();
+}
+
+/// After a run that went well the peers have come already, or are about to.
+void CudaBackend::EndPeers() {
+  constexpr int64_t kPatienceMs = 10'000;  // a peer that failed does not come
+  if (!device_->Enter().ok()) return;
+  const auto deadline = std::chrono::steady_clock::now() +
+                        std::chrono::milliseconds(std::min(kPatienceMs, peer_deadline_ms_));
+  while (!watch_.idle()) {
+    if (!CheckPeers().ok()) return;
+    if (std::chrono::steady_clock::now() > deadline) return AbortPeers();
+    std::this_thread::yield();
+  }
 }
 
 Status CudaBackend::Repeat(int64_t key, const std::function<Status()>& calls) {
   NEMO_RETURN_IF_ERROR(device_->Enter());
-  return graphs_.Run(key, device_->stream(), calls);
+  const auto run = [&] { return graphs_.Run(key, device_->stream(), calls); };
+  if (group_ == nullptr || !group_->has_nccl()) return run();
+  return watch_.Around(device_->stream(), "a step with NCCL sums over ranks", run);
 }
 
 Result<float*> CudaBackend::Scratch(int64_t num_floats) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,10 +11,12 @@
 
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/device_group.h"
+#include "kernels/cuda/device_link.h"
 #include "kernels/cuda/gemm_choice.h"
 #include "kernels/cuda/graph_cache.h"
 #include "kernels/cuda/packed_weight.h"
 #include "kernels/cuda/staging.h"
+#include "kernels/cuda/stream_watch.h"
 #include "libcore/runtime/backend.h"
 
 namespace nemo::cuda {
@@ -52,6 +55,7 @@ class DeviceWeight final : public PackedWeight {
 class CudaBackend final : public Backend {
  public:
   CudaBackend(std::unique_ptr<Device> device, bool deterministic, int64_t peer_deadline_ms);
+  ~CudaBackend() override;
 
   std::string_view name() const override { return "cuda"; }
   std::string_view variant() const override { return variant_; }
@@ -65,6 +69,8 @@ class CudaBackend final : public Backend {
                                                        int num_leaves) override;
   Status PackRows(PackedWeight& weight, int64_t row_begin, std::span<const BF16> rows) override;
   Result<GroupSum*> JoinGroup(Communicator& group) override;
+  Result<StageLink*> JoinStages(Communicator& world, const StageNeighbours& neighbours) override;
+  void EndPeers() override;
   bool replays() const override { return true; }
   Status Repeat(int64_t key, const std::function<Status()>& calls) override;
 
@@ -82,6 +88,10 @@ class CudaBackend final : public Backend {
   GemmChooser* gemm();
 
  private:
+  /// kUnavailable: a peer failed or does not come. Then all that waits for peers is ended, or the
+  /// stream would never come to its end.
+  Status CheckPeers();
+  void AbortPeers();
   Status PackInPanels(DeviceWeight& weight, int64_t row_begin, std::span<const BF16> rows);
   Status PackInRows(DeviceWeight& weight, int64_t row_begin, std::span<const BF16> rows);
 
@@ -95,7 +105,11 @@ class CudaBackend final : public Backend {
   bool has_looked_for_gemm_ = false;
   std::unique_ptr<GemmChooser> gemm_;
   GraphCache graphs_;
+  StreamWatch watch_;
   std::unique_ptr<DeviceGroup> group_;
+  std::unique_ptr<DeviceLink> link_;
+  std::mutex peers_mutex_;  // several threads may upload, and wait
+  Status peers_;            // the first error
 };
 
 inline CudaBackend& Cuda(Backend& backend) { return static_cast<CudaBackend&>(backend); }

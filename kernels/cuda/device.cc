@@ -124,6 +124,15 @@ Status Device::Synchronize() {
   return check_ == nullptr ? OkStatus() : check_().At(name_);
 }
 
+Status Device::WaitFor(cudaEvent_t event) {
+  NEMO_RETURN_IF_ERROR(Enter());
+  while (check_ != nullptr && cudaEventQuery(event) == cudaErrorNotReady) {
+    NEMO_RETURN_IF_ERROR(check_().At(name_));
+    std::this_thread::yield();
+  }
+  return CudaStatus(cudaEventSynchronize(event), "cudaEventSynchronize");
+}
+
 Status Device::AllowAccessTo(const void* memory) {
   NEMO_RETURN_IF_ERROR(Enter());
   cudaPointerAttributes attributes;

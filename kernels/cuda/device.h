@@ -53,7 +53,10 @@ class Device {
   /// Waits for the copy, and so for all that the stream was given before.
   Status Download(std::span<std::byte> host, const void* device);
   Status Synchronize();
-  /// `check` is asked while Synchronize waits, and once at its end; its error ends the wait.
+  /// Until the stream has passed `event`.
+  Status WaitFor(cudaEvent_t event);
+  /// `check` is asked while Synchronize and WaitFor wait, and once at the end of Synchronize; its
+  /// error ends the wait.
   void SetCheck(std::function<Status()> check) { check_ = std::move(check); }
   /// Lets this device's kernels use memory of another one of this process.
   Status AllowAccessTo(const void* memory);

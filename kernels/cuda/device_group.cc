@@ -9,6 +9,7 @@
 #include <mutex>
 #include <unistd.h>
 
+#include "kernels/cuda/gather.h"
 #include "libcore/base/format.h"
 
 namespace nemo::cuda {
@@ -49,22 +50,6 @@ class SegmentsOfProcess {
   std::map<uint64_t, std::weak_ptr<DeviceBuffer>> segments_;
 };
 
-/// Every rank's part in the group: plain bytes.
-template <typename T>
-Result<std::vector<T>> GatherFrom(Communicator& group, const T& mine) {
-  std::vector<T> all(static_cast<size_t>(group.size()));
-  NEMO_RETURN_IF_ERROR(
-      group.AllGather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all))));
-  return all;
-}
-
-/// Whether all ranks could do what this one could or could not.
-Result<bool> AllCould(Communicator& group, const Status& mine) {
-  NEMO_ASSIGN_OR_RETURN(const std::vector<uint8_t> all,
-                        GatherFrom(group, static_cast<uint8_t>(mine.ok() ? 1 : 0)));
-  return std::all_of(all.begin(), all.end(), [](uint8_t ok) { return ok != 0; });
-}
-
 /// Rank 0 names the group; an empty answer is that it has no NCCL.
 struct NcclName {
   uint8_t is_there = 0;
@@ -79,7 +64,8 @@ Result<std::unique_ptr<NcclGroup>> JoinByName(Communicator& group, int64_t deadl
   }
   NEMO_RETURN_IF_ERROR(group.Broadcast(std::as_writable_bytes(std::span(&name, 1)), 0));
   if (name.is_there == 0) return std::unique_ptr<NcclGroup>();
-  auto joined = JoinNccl(name.id, group.rank(), group.size(), deadline_ms);
+  auto joined = JoinNccl(name.id, group.rank(), group.size(),
+                         Format("rank {} of {} that sum", group.rank(), group.size()), deadline_ms);
   NEMO_ASSIGN_OR_RETURN(const bool all, AllCould(group, joined.error()));
   if (!all) return std::unique_ptr<NcclGroup>();
   return joined;
@@ -90,7 +76,6 @@ Result<std::unique_ptr<NcclGroup>> JoinByName(Communicator& group, int64_t deadl
 DeviceGroup::~DeviceGroup() {
   if (!device_.Enter().ok()) return;
   Leave();
-  device_.SetCheck(nullptr);
   for (void* segment : opened_) cudaIpcCloseMemHandle(segment);
   cudaFreeHost(missing_);
 }
@@ -160,11 +145,12 @@ Status DeviceGroup::MapSegments(const std::vector<RankFacts>& ranks) {
   return OkStatus();
 }
 
-Result<std::unique_ptr<DeviceGroup>> DeviceGroup::Join(Device& device, Communicator& group,
-                                                       bool deterministic, int64_t deadline_ms) {
+Result<std::unique_ptr<DeviceGroup>> DeviceGroup::Join(Device& device, StreamWatch& watch,
+                                                       Communicator& group, bool deterministic,
+                                                       int64_t deadline_ms) {
   NEMO_RETURN_IF_ERROR(device.Enter());
   std::unique_ptr<DeviceGroup> joined(
-      new DeviceGroup(device, group.rank(), group.size(), deadline_ms));
+      new DeviceGroup(device, watch, group.rank(), group.size(), deadline_ms));
   RankFacts facts;
   facts.machine = MachineHash();
   facts.process = getpid();
@@ -203,16 +189,15 @@ Status DeviceGroup::OneShot(float* data, int64_t count) {
 Status DeviceGroup::AllReduceSum(float* data, int64_t count) {
   NEMO_RETURN_IF_ERROR(device_.Enter());
   if (has_one_shot_ && (nccl_ == nullptr || count <= kSumFloats)) return OneShot(data, count);
-  return nccl_->AllReduceSum(data, count, device_.stream());
+  return watch_.Around(device_.stream(), Format("NCCL sum over ranks, rank {} of {}", rank_, size_),
+                       [&] { return nccl_->AllReduceSum(data, count, device_.stream()); });
+}
+
+void DeviceGroup::Abort() {
+  if (nccl_ != nullptr) nccl_->Abort();
 }
 
 Status DeviceGroup::Check() {
-  const Status state = State();
-  if (!state.ok() && nccl_ != nullptr) nccl_->Abort();  // or its kernels would never end
-  return state;
-}
-
-Status DeviceGroup::State() const {
   const uint32_t missing = missing_ == nullptr ? 0 : *static_cast<volatile uint32_t*>(missing_);
   if (missing != 0) {
     return Unavailable(Format("sum over ranks on the device: rank {} waited {} ms for rank {}",

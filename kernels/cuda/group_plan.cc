@@ -27,4 +27,12 @@ Result<GroupPlan> PlanGroup(std::span<const RankFacts> ranks) {
   return plan;
 }
 
+bool SendsBetweenDevices(std::span<const LinkFacts> ranks) {
+  std::set<std::array<char, 16>> devices;
+  for (const LinkFacts& rank : ranks) {
+    if (rank.has_nccl == 0 || !devices.insert(rank.device).second) return false;
+  }
+  return true;
+}
+
 }  // namespace nemo::cuda

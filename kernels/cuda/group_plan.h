@@ -1,4 +1,4 @@
-// How the ranks of a group can sum what lies on their devices, from what each tells the others.
+// How ranks can sum and hand on what lies on their devices, from what each tells the others.
 // Plain decisions that the host tests.
 #pragma once
 
@@ -28,5 +28,15 @@ struct GroupPlan {
 
 /// kInvalidArgument: ranks were started differently.
 Result<GroupPlan> PlanGroup(std::span<const RankFacts> ranks);
+
+/// What a rank tells the others of a pipeline.
+struct LinkFacts {
+  std::array<char, 16> device = {};  ///< unique among all devices
+  uint8_t has_nccl = 0;
+};
+
+/// Whether stages send through NCCL: it is everywhere, and no two ranks share a device. Where they
+/// did, a kernel that waits for a peer could keep the peer's own from running.
+bool SendsBetweenDevices(std::span<const LinkFacts> ranks);
 
 }  // namespace nemo::cuda

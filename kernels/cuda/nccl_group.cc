@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <string>
 #include <thread>
 
 #include <nccl.h>
@@ -23,6 +24,8 @@ struct Functions {
   decltype(ncclCommAbort)* abort;
   decltype(ncclCommDestroy)* destroy;
   decltype(ncclAllReduce)* all_reduce;
+  decltype(ncclSend)* send;
+  decltype(ncclRecv)* recv;
   decltype(ncclGetErrorString)* error_string;
   decltype(ncclGetLastError)* last_error;
 };
@@ -37,6 +40,8 @@ Result<Functions> Load() {
   NEMO_RETURN_IF_ERROR(library.Find("ncclCommAbort", &f.abort));
   NEMO_RETURN_IF_ERROR(library.Find("ncclCommDestroy", &f.destroy));
   NEMO_RETURN_IF_ERROR(library.Find("ncclAllReduce", &f.all_reduce));
+  NEMO_RETURN_IF_ERROR(library.Find("ncclSend", &f.send));
+  NEMO_RETURN_IF_ERROR(library.Find("ncclRecv", &f.recv));
   NEMO_RETURN_IF_ERROR(library.Find("ncclGetErrorString", &f.error_string));
   NEMO_RETURN_IF_ERROR(library.Find("ncclGetLastError", &f.last_error));
   return f;
@@ -44,20 +49,18 @@ Result<Functions> Load() {
 
 class Group final : public NcclGroup {
  public:
-  Group(const Functions& functions, int rank, int64_t deadline_ms)
-      : f_(functions), rank_(rank), deadline_ms_(deadline_ms) {}
+  Group(const Functions& functions, const std::string& name, int64_t deadline_ms)
+      : f_(functions), name_(name), deadline_ms_(deadline_ms) {}
   ~Group() override {
     if (comm_ != nullptr) f_.destroy(comm_);
   }
 
-  Status Start(const NcclId& id, int size) {
+  Status Start(const NcclId& id, int rank, int size) {
     ncclUniqueId unique;
     std::memcpy(&unique, id.data(), sizeof unique);
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;  // so that a peer that does not come ends at the deadline
-    const Status started = Wait(f_.init_rank(&comm_, size, unique, rank_, &config), "start");
-    if (!started.ok()) Abort();
-    return started;
+    return Wait(f_.init_rank(&comm_, size, unique, rank, &config), "start");
   }
 
   Status AllReduceSum(float* data, int64_t count, cudaStream_t stream) override {
@@ -65,6 +68,18 @@ class Group final : public NcclGroup {
     return Wait(
         f_.all_reduce(data, data, static_cast<size_t>(count), ncclFloat32, ncclSum, comm_, stream),
         "all-reduce");
+  }
+
+  Status Send(const void* data, int64_t size_bytes, int peer, cudaStream_t stream) override {
+    if (comm_ == nullptr) return Unavailable("NCCL: the group has ended");
+    return Wait(f_.send(data, static_cast<size_t>(size_bytes), ncclInt8, peer, comm_, stream),
+                "send");
+  }
+
+  Status Recv(void* data, int64_t size_bytes, int peer, cudaStream_t stream) override {
+    if (comm_ == nullptr) return Unavailable("NCCL: the group has ended");
+    return Wait(f_.recv(data, static_cast<size_t>(size_bytes), ncclInt8, peer, comm_, stream),
+                "receive");
   }
 
   Status Check() override {
@@ -82,18 +97,24 @@ class Group final : public NcclGroup {
 
  private:
   Status Error(ncclResult_t result, const char* what) const {
-    return Unavailable(Format("NCCL {}, rank {}: {}; {}", what, rank_, f_.error_string(result),
-                              f_.last_error(comm_)));
+    return Unavailable(
+        Format("NCCL {}, {}: {}; {}", what, name_, f_.error_string(result), f_.last_error(comm_)));
   }
 
-  /// Until a call that may go on in the background is done.
+  /// Until a call that may go on in the background is done. One that fails ends the group.
   Status Wait(ncclResult_t result, const char* what) {
+    const Status done = Poll(result, what);
+    if (!done.ok()) Abort();
+    return done;
+  }
+
+  Status Poll(ncclResult_t result, const char* what) {
     const auto deadline =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(deadline_ms_);
     while (result == ncclInProgress) {
       if (std::chrono::steady_clock::now() > deadline) {
         return Unavailable(
-            Format("NCCL {}: rank {} waited {} ms for the others", what, rank_, deadline_ms_));
+            Format("NCCL {}, {}: waited {} ms for the others", what, name_, deadline_ms_));
       }
       std::this_thread::sleep_for(std::chrono::microseconds(50));
       const ncclResult_t asked = f_.get_async_error(comm_, &result);
@@ -103,12 +124,14 @@ class Group final : public NcclGroup {
   }
 
   const Functions f_;
-  const int rank_;
+  const std::string name_;
   const int64_t deadline_ms_;
   ncclComm_t comm_ = nullptr;
 };
 
 }  // namespace
+
+Status FindNccl() { return Load().error(); }
 
 Result<NcclId> NewNcclId() {
   NEMO_ASSIGN_OR_RETURN(const Functions functions, Load());
@@ -123,10 +146,10 @@ Result<NcclId> NewNcclId() {
 }
 
 Result<std::unique_ptr<NcclGroup>> JoinNccl(const NcclId& id, int rank, int size,
-                                            int64_t deadline_ms) {
+                                            const std::string& name, int64_t deadline_ms) {
   NEMO_ASSIGN_OR_RETURN(const Functions functions, Load());
-  auto group = std::make_unique<Group>(functions, rank, deadline_ms);
-  NEMO_RETURN_IF_ERROR(group->Start(id, size));
+  auto group = std::make_unique<Group>(functions, name, deadline_ms);
+  NEMO_RETURN_IF_ERROR(group->Start(id, rank, size));
   return std::unique_ptr<NcclGroup>(std::move(group));
 }
 
@@ -136,9 +159,11 @@ Result<std::unique_ptr<NcclGroup>> JoinNccl(const NcclId& id, int rank, int size
 
 namespace nemo::cuda {
 
+Status FindNccl() { return Unavailable("this build has no NCCL"); }
+
 Result<NcclId> NewNcclId() { return Unavailable("this build has no NCCL"); }
 
-Result<std::unique_ptr<NcclGroup>> JoinNccl(const NcclId&, int, int, int64_t) {
+Result<std::unique_ptr<NcclGroup>> JoinNccl(const NcclId&, int, int, const std::string&, int64_t) {
   return Unavailable("this build has no NCCL");
 }
 

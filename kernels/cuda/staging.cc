@@ -44,9 +44,12 @@ Result<Staging::Slot*> Staging::Acquire(int64_t size_bytes, bool on_device) {
   Slot* slot = nullptr;
   {
     std::unique_lock lock(mutex_);
-    if (free_.empty() && std::ssize(slots_) < kNumSlots) {
+    const bool all_under_way =
+        free_.empty() || (free_.front()->sent != nullptr &&
+                          cudaEventQuery(free_.front()->sent) == cudaErrorNotReady);
+    if (all_under_way && std::ssize(slots_) < kNumSlots) {
       slots_.push_back(std::make_unique<Slot>());
-      free_.push_back(slots_.back().get());
+      free_.insert(free_.begin(), slots_.back().get());
     }
     released_.wait(lock, [this] { return !free_.empty(); });
     // The one that was given back first: its copy is the most likely to be done.
@@ -65,7 +68,7 @@ Status Staging::Reserve(Slot& slot, int64_t size_bytes, bool on_device) {
     NEMO_RETURN_IF_ERROR(CudaStatus(cudaEventCreateWithFlags(&slot.sent, cudaEventDisableTiming),
                                     "cudaEventCreateWithFlags"));
   } else {
-    NEMO_RETURN_IF_ERROR(CudaStatus(cudaEventSynchronize(slot.sent), "cudaEventSynchronize"));
+    NEMO_RETURN_IF_ERROR(device_.WaitFor(slot.sent));
   }
   if (slot.size_bytes < size_bytes) {
     cudaFreeHost(std::exchange(slot.pinned, nullptr));

@@ -1,4 +1,4 @@
-// Copies to the device through pinned memory: while one slot is on its way, the next is filled, by
+// Copies to the device through pinned memory: while slots are on their way, the next is filled, by
 // the same thread or by others.
 #pragma once
 

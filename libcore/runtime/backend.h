@@ -252,6 +252,23 @@ class GroupSum {
   virtual std::string Describe() const = 0;  ///< "NCCL": for reports
 };
 
+/// The stages beside this rank's: the ranks of the world that it receives from and sends to. -1:
+/// the pipeline begins or ends here.
+struct StageNeighbours {
+  int before = -1, after = -1;
+};
+
+/// What one stage hands to the next without leaving the memory of backends.
+class StageLink {
+ public:
+  virtual ~StageLink() = default;
+  /// To the stage after, from the one before: calls in the backend's order, which wait for the peer
+  /// there and not here. As many as the peer's, of the same sizes, in the same order. A peer that
+  /// does not come is told by Synchronize.
+  virtual Status Send(const void* data, int64_t size_bytes) = 0;
+  virtual Status Recv(void* data, int64_t size_bytes) = 0;
+};
+
 /// One per rank; not thread-safe.
 class Backend {
  public:
@@ -292,6 +309,15 @@ class Backend {
   virtual Result<GroupSum*> JoinGroup(class Communicator& /*group*/) {
     return static_cast<GroupSum*>(nullptr);
   }
+  /// Collective over `world`: prepares what is sent between stages and need not pass through the
+  /// host, for the life of the backend. nullptr, on all ranks: there is no such way.
+  virtual Result<StageLink*> JoinStages(class Communicator& /*world*/,
+                                        const StageNeighbours& /*neighbours*/) {
+    return static_cast<StageLink*>(nullptr);
+  }
+  /// Waits a little for calls that wait for other ranks, then ends them, and the ways to those
+  /// ranks with them: before memory that the calls name is freed.
+  virtual void EndPeers() {}
   /// Waits for all calls so far; their errors appear here at the latest.
   virtual Status Synchronize() = 0;
 };

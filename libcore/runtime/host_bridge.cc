@@ -19,6 +19,13 @@ Status HostBridge::Join(Communicator& group) {
   return OkStatus();
 }
 
+Status HostBridge::Link(Communicator& world, const StageNeighbours& neighbours) {
+  NEMO_ASSIGN_OR_RETURN(link_, backend_.JoinStages(world, neighbours));
+  world_ = &world;
+  neighbours_ = neighbours;
+  return OkStatus();
+}
+
 Status HostBridge::AllReduceSum(Communicator& group, float* data, int64_t count) {
   if (group.size() == 1) return OkStatus();
   if (sum_ != nullptr && &group == group_) return sum_->AllReduceSum(data, count);
@@ -33,11 +40,17 @@ Status HostBridge::AllReduceSum(Communicator& group, float* data, int64_t count)
 }
 
 Status HostBridge::Post(Communicator& group, const void* data, int64_t size_bytes, int peer) {
+  if (link_ != nullptr && &group == world_ && peer == neighbours_.after) {
+    return link_->Send(data, size_bytes);
+  }
   NEMO_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, View(data, size_bytes));
   return group.Post(bytes, peer);
 }
 
 Status HostBridge::Recv(Communicator& group, void* data, int64_t size_bytes, int peer) {
+  if (link_ != nullptr && &group == world_ && peer == neighbours_.before) {
+    return link_->Recv(data, size_bytes);
+  }
   if (backend_.host_memory()) {
     return group.Recv(std::span(static_cast<std::byte*>(data), static_cast<size_t>(size_bytes)),
                       peer);

@@ -40,6 +40,7 @@ class StageOf final : public Stage {
         max_step_tokens_(parts.max_step_tokens),
         ops_(ops),
         bridge_(parts.backend) {}
+  ~StageOf() override { backend_.EndPeers(); }
 
   Status Allocate(const Parts& parts);
   Result<std::vector<LogitRow>> Run(const StepTokens& tokens,
@@ -53,6 +54,12 @@ class StageOf final : public Stage {
   static constexpr Epilogue kRelu2 = kRounds ? Epilogue::kRelu2Bf16 : Epilogue::kRelu2Float;
 
   const RankShape& shape() const { return weights_.shape; }
+  /// The ranks with the same tp_rank of the stages before and after.
+  StageNeighbours Neighbours() const {
+    const int rank = world_.rank(), tp_size = static_cast<int>(shape().tp_size);
+    return {shape().first_stage() ? -1 : rank - tp_size,
+            shape().last_stage() ? -1 : rank + tp_size};
+  }
   int64_t StreamBytes() const {
     return num_tokens_ * shape().hidden_size * static_cast<int64_t>(sizeof(T));
   }
@@ -114,6 +121,7 @@ template <typename T>
 Status StageOf<T>::Allocate(const Parts& parts) {
   NEMO_RETURN_IF_ERROR(bridge_.Join(tp_));
   const RankShape& s = shape();
+  if (s.pp_size > 1) NEMO_RETURN_IF_ERROR(bridge_.Link(world_, Neighbours()));
   const int64_t tokens = max_step_tokens_;
   arena_.Add(&token_ids_, tokens);
   arena_.Add(&positions_, tokens);
@@ -162,13 +170,12 @@ Status StageOf<T>::Upload(StepTokens tokens, int64_t padded_size) {
   return bridge_.Put(sequence_of_, std::span<const int32_t>(tokens.sequence_of));
 }
 
-/// Stages but the first receive the residual stream from the rank with the same tp_rank of the
-/// stage before.
+/// Stages but the first receive the residual stream.
 template <typename T>
 Status StageOf<T>::Enter() {
   pending_ = Pending::kNone;
   if (shape().first_stage()) return OkStatus();
-  return bridge_.Recv(world_, x_, StreamBytes(), world_.rank() - static_cast<int>(shape().tp_size));
+  return bridge_.Recv(world_, x_, StreamBytes(), Neighbours().before);
 }
 
 template <typename T>
@@ -266,9 +273,8 @@ Status StageOf<T>::RunLayers() {
 
 template <typename T>
 Status StageOf<T>::Leave() {
-  const RankShape& s = shape();
-  if (s.last_stage()) return OkStatus();
-  return bridge_.Post(world_, x_, StreamBytes(), world_.rank() + static_cast<int>(s.tp_size));
+  if (shape().last_stage()) return OkStatus();
+  return bridge_.Post(world_, x_, StreamBytes(), Neighbours().after);
 }
 
 template <typename T>

@@ -3,8 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <sys/mman.h>
 #include <thread>
 #include <vector>
@@ -12,13 +18,69 @@
 namespace nemo::simt {
 
 struct Graph {
-  std::vector<std::function<void()>> work;
+  std::vector<std::function<bool()>> work;
 };
+
+/// Work that has to wait, and all that came after it, for the stream's thread.
 struct Stream {
+  explicit Stream(int on_device) : device(on_device) {}
+  ~Stream() {
+    {
+      const std::lock_guard lock(mutex);
+      ends = true;
+    }
+    changed.notify_all();
+    if (thread.joinable()) thread.join();
+  }
+
+  bool is_idle() {
+    const std::lock_guard lock(mutex);
+    return late.empty();
+  }
+  void Put(std::function<bool()> work) {
+    if (is_idle() && work()) return;
+    const std::lock_guard lock(mutex);
+    late.push_back(std::move(work));
+    if (!thread.joinable()) thread = std::thread([this] { GoOn(); });
+    changed.notify_all();
+  }
+  void GoOn() {
+    std::unique_lock lock(mutex);
+    while (true) {
+      changed.wait(lock, [this] { return ends || !late.empty(); });
+      if (ends) return;
+      std::function<bool()>& first = late.front();
+      lock.unlock();
+      const bool is_done = first();
+      if (!is_done) std::this_thread::sleep_for(std::chrono::microseconds(20));
+      lock.lock();
+      if (is_done) late.pop_front();
+      if (is_done) changed.notify_all();
+    }
+  }
+  void Wait(const char* caller) {
+    std::unique_lock lock(mutex);
+    if (changed.wait_for(lock, std::chrono::seconds(30), [this] { return late.empty(); })) return;
+    std::fprintf(stderr, "%s waits for a call that waits for another rank\n", caller);
+    std::abort();
+  }
+
+  const int device;
   Graph* capture = nullptr;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<std::function<bool()>> late;
+  std::thread thread;
+  bool ends = false;
 };
+
 struct Event {
-  double ms = 0;
+  struct State {
+    std::atomic<int> num_records{0}, num_passed{0};
+    std::atomic<double> ms{0};
+  };
+  std::shared_ptr<State> state = std::make_shared<State>();
+  Stream* stream = nullptr;
 };
 
 namespace {
@@ -33,7 +95,12 @@ struct Driver {
   int num_devices = 1;
   std::map<std::string, Fault> faults;
   std::map<std::string, int64_t> num_calls;
-  std::map<void*, size_t> allocations;
+  struct Allocation {
+    size_t size;
+    int device;
+  };
+  std::map<void*, Allocation> allocations;
+  std::set<std::shared_ptr<Stream>> streams;
 };
 
 Driver& TheDriver() {
@@ -42,6 +109,7 @@ Driver& TheDriver() {
 }
 
 std::atomic<double> device_ms{0};
+thread_local int current_device = 0;
 constexpr size_t kTotalBytes = size_t{8} << 30;
 
 cudaError_t Allocate(const char* function, void** data, size_t size) {
@@ -53,17 +121,27 @@ cudaError_t Allocate(const char* function, void** data, size_t size) {
   *data = mapped;
   std::memset(*data, 0xff, size);
   const std::lock_guard lock(TheDriver().mutex);
-  TheDriver().allocations[*data] = size;
+  TheDriver().allocations[*data] = {size, current_device};
   return cudaSuccess;
 }
 
-/// The addresses are never given out again: whoever still uses them ends the program.
-cudaError_t Release(void* data) {
+/// As on a device, memory is freed when all that was begun there has ended. The addresses are never
+/// given out again: whoever still uses them ends the program.
+cudaError_t Release(const char* function, void* data) {
   if (data == nullptr) return cudaSuccess;
+  std::vector<std::shared_ptr<Stream>> streams;
+  {
+    const std::lock_guard lock(TheDriver().mutex);
+    const auto found = TheDriver().allocations.find(data);
+    if (found == TheDriver().allocations.end()) return cudaErrorInvalidValue;
+    for (const auto& stream : TheDriver().streams) {
+      if (stream->device == found->second.device) streams.push_back(stream);
+    }
+  }
+  for (const auto& stream : streams) stream->Wait(function);
   const std::lock_guard lock(TheDriver().mutex);
   const auto found = TheDriver().allocations.find(data);
-  if (found == TheDriver().allocations.end()) return cudaErrorInvalidValue;
-  mmap(data, std::max<size_t>(found->second, 1), PROT_NONE,
+  mmap(data, std::max<size_t>(found->second.size, 1), PROT_NONE,
        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
   TheDriver().allocations.erase(found);
   return cudaSuccess;
@@ -89,7 +167,9 @@ int64_t NumCalls(const std::string& function) {
 int64_t AllocatedBytes() {
   const std::lock_guard lock(TheDriver().mutex);
   int64_t sum = 0;
-  for (const auto& [data, size] : TheDriver().allocations) sum += static_cast<int64_t>(size);
+  for (const auto& [data, allocation] : TheDriver().allocations) {
+    sum += static_cast<int64_t>(allocation.size);
+  }
   return sum;
 }
 
@@ -107,12 +187,21 @@ cudaError_t Called(const char* function) {
 }
 
 cudaError_t Enqueue(cudaStream_t stream, std::function<void()> work) {
-  if (stream != nullptr && stream->capture != nullptr) {
+  EnqueueLate(stream, [work = std::move(work)] {
+    work();
+    return true;
+  });
+  return cudaSuccess;
+}
+
+void EnqueueLate(cudaStream_t stream, std::function<bool()> work) {
+  if (stream == nullptr) {
+    while (!work()) Pause();
+  } else if (stream->capture != nullptr) {
     stream->capture->work.push_back(std::move(work));
   } else {
-    work();
+    stream->Put(std::move(work));
   }
-  return cudaSuccess;
 }
 
 }  // namespace nemo::simt
@@ -168,12 +257,16 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {"emulated", 9, 0, 4, 1 << 20, nemo::simt::kTotalBytes, 227 << 10, {}};
+  properties->uuid.bytes[0] = static_cast<char>(device);
   return Called("cudaGetDeviceProperties");
 }
 
-cudaError_t cudaSetDevice(int) { return Called("cudaSetDevice"); }
+cudaError_t cudaSetDevice(int device) {
+  nemo::simt::current_device = device;
+  return Called("cudaSetDevice");
+}
 
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
   *free_bytes = *total_bytes = nemo::simt::kTotalBytes;
@@ -183,11 +276,11 @@ cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
 cudaError_t cudaMalloc(void** data, size_t size) {
   return nemo::simt::Allocate("cudaMalloc", data, size);
 }
-cudaError_t cudaFree(void* data) { return nemo::simt::Release(data); }
+cudaError_t cudaFree(void* data) { return nemo::simt::Release("cudaFree", data); }
 cudaError_t cudaHostAlloc(void** data, size_t size, unsigned) {
   return nemo::simt::Allocate("cudaHostAlloc", data, size);
 }
-cudaError_t cudaFreeHost(void* data) { return nemo::simt::Release(data); }
+cudaError_t cudaFreeHost(void* data) { return nemo::simt::Release("cudaFreeHost", data); }
 
 cudaError_t cudaMemsetAsync(void* data, int value, size_t size, cudaStream_t stream) {
   if (const cudaError_t error = Called("cudaMemsetAsync")) return error;
@@ -213,22 +306,39 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   if (const cudaError_t error = Called("cudaStreamCreateWithFlags")) return error;
-  *stream = new nemo::simt::Stream;
+  auto made = std::make_shared<nemo::simt::Stream>(nemo::simt::current_device);
+  *stream = made.get();
+  const std::lock_guard lock(TheDriver().mutex);
+  TheDriver().streams.insert(std::move(made));
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  delete stream;
+  stream->Wait("cudaStreamDestroy");
+  std::shared_ptr<nemo::simt::Stream> last;  // its thread ends without the lock
+  const std::lock_guard lock(TheDriver().mutex);
+  const auto found = std::find_if(TheDriver().streams.begin(), TheDriver().streams.end(),
+                                  [&](const auto& s) { return s.get() == stream; });
+  last = *found;
+  TheDriver().streams.erase(found);
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream->capture != nullptr) return cudaErrorStreamCaptureUnsupported;
+  stream->Wait("cudaStreamSynchronize");
   return Called("cudaStreamSynchronize");
 }
 
-cudaError_t cudaStreamQuery(cudaStream_t) { return Called("cudaStreamQuery"); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  const cudaError_t error = Called("cudaStreamQuery");
+  return error != cudaSuccess || stream->is_idle() ? error : cudaErrorNotReady;
+}
 
-cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void*) {
-  attributes->device = 0;
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  {
+    const std::lock_guard lock(TheDriver().mutex);
+    const auto found = TheDriver().allocations.find(const_cast<void*>(pointer));
+    attributes->device = found == TheDriver().allocations.end() ? 0 : found->second.device;
+  }
   return Called("cudaPointerGetAttributes");
 }
 cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) {
@@ -251,13 +361,28 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
-  event->ms = nemo::simt::device_ms;
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  event->stream = stream;
+  const int record = ++event->state->num_records;
+  Enqueue(stream, [state = event->state, record] {
+    state->ms = nemo::simt::device_ms.load();
+    state->num_passed = record;
+  });
   return Called("cudaEventRecord");
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return Called("cudaEventSynchronize"); }
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const cudaError_t error = Called("cudaEventQuery");
+  if (error != cudaSuccess) return error;
+  return event->state->num_passed == event->state->num_records ? cudaSuccess : cudaErrorNotReady;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (event->stream != nullptr && cudaEventQuery(event) == cudaErrorNotReady) {
+    event->stream->Wait("cudaEventSynchronize");
+  }
+  return Called("cudaEventSynchronize");
+}
 cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
-  *ms = static_cast<float>(end->ms - begin->ms);
+  *ms = static_cast<float>(end->state->ms - begin->state->ms);
   return Called("cudaEventElapsedTime");
 }
 
@@ -286,6 +411,6 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (const cudaError_t error = Called("cudaGraphLaunch")) return error;
-  for (const auto& work : exec->work) Enqueue(stream, work);
+  for (const auto& work : exec->work) nemo::simt::EnqueueLate(stream, work);
   return cudaSuccess;
 }

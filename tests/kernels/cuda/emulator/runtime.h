@@ -1,6 +1,7 @@
 // The part of CUDA that kernels/cuda uses, in host memory: what <cuda_runtime.h> is to the files of
 // the wing when the host's compiler compiles them for tests. Streams run each call at once, unless
-// they are captured. Calls can be made to fail.
+// they are captured, or a call before it waits for another rank: then a thread of the stream's own
+// goes on with them. Calls can be made to fail.
 #pragma once
 
 #include <bit>
@@ -110,6 +111,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end);
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
@@ -127,7 +129,7 @@ cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int) {
 
 namespace nemo::simt {
 
-/// From now on the machine has this many devices; 0: cudaErrorNoDevice.
+/// From now on the machine has this many devices, all of the same kind; 0: cudaErrorNoDevice.
 void SetDevices(int count);
 /// The `skip`-th next call of `function` returns `error`, and only that one.
 void FailCall(const std::string& function, cudaError_t error, int skip = 0);
@@ -143,6 +145,10 @@ void AddTime(double milliseconds);
 cudaError_t Called(const char* function);
 /// Does `work` now, or, where `stream` is captured, when the graph is launched.
 cudaError_t Enqueue(cudaStream_t stream, std::function<void()> work);
+/// The same with work that may have to wait: it is called until it returns true, and what comes
+/// after it on the stream waits too. A call of the runtime that would wait for it for half a minute
+/// ends the program. Graphs that are launched call a copy.
+void EnqueueLate(cudaStream_t stream, std::function<bool()> work);
 
 }  // namespace nemo::simt
 
