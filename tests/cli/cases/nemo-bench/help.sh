@@ -2,5 +2,5 @@
 nemo-bench --help
 for command in kernels model io collectives compare; do
   echo
-  nemo-bench $command --help | sed '/^  --backend /,/^  --isa /{/^  --isa /!d}'
+  nemo-bench $command --help | sed '/^  --backend NAME *cpu /,/^  --isa /{/^  --isa /!d}'
 done

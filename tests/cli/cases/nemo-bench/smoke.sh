@@ -30,7 +30,10 @@ nemo-bench model data/shakespeare.nemo -p 8 -n 4 -b 2 -r 1 | sed -n 's/^\(metric
 sed 's/128/1024/' tiny.yaml >long.yaml
 nemo-bench model long.yaml --layout 2,2 -p 0 -n 0 --questions 2 -r 1 | sed -n 's/^\(metric [^ ]*\) .*/\1/p'
 
-nemo-bench io --size 1MiB --block 64KiB --jobs 2 --runs 1 --json | grep -o '"name": "[a-z]*/ours"'
+nemo-bench io --size 1MiB --block 64KiB --jobs 2 --runs 1 --backend cpu --json | grep -o '"name": "[a-z]*/\(ours\|cpu\)"'
+# A device, none, or a build that knows of none: one line says which.
+nemo-bench io --size 1MiB --runs 1 --backend cuda >table 2>&1
+grep -c "^load/cuda \|no row load/cuda: no CUDA device\|unknown backend 'cuda'" table
 ls
 
 nemo-bench collectives --ranks 2,3 -b 4 -e 1KiB -f 256 --runs 2 --json-file collectives.json >/dev/null

@@ -1,11 +1,16 @@
-// The benchmark of sums over ranks, and the probes, on emulated devices.
+// The benchmarks of sums over ranks and of loading, and the probes, on emulated devices.
+#include <fcntl.h>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "kernels/comm/run_ranks.h"
 #include "kernels/cuda/backend.h"
 #include "tests/kernels/cuda/emulator/gemm.h"
 #include "tests/kernels/cuda/emulator/runtime.h"
+#include "tests/testing.h"
 #include "tools/nemo-bench/comm/device_sum.h"
+#include "tools/nemo-bench/measure/load_file.h"
 
 namespace nemo {
 namespace {
@@ -24,6 +29,43 @@ TEST(DeviceSumRow, ChecksAndTimesTheSumOfEveryRank) {
   });
   EXPECT_TRUE(status.ok()) << status.message();
   EXPECT_DOUBLE_EQ(BandwidthsOf(DeviceSumRow(), 4, 1000, 1).bus, 1500);
+}
+
+TEST(LoadFile, BringsEveryBlockThroughTheStagingToItsPlace) {
+  // Blocks of more than a slot of the staging, and more threads than slots.
+  constexpr int64_t kBlock = int64_t{5} << 20, kBlocks = 7;
+  const testing::TempDir folder;
+  const std::string path = folder / "bytes";
+  std::string bytes(kBlocks * kBlock, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 2654435761u >> 24);
+  testing::WriteFileOrDie(path, bytes);
+  const DirectIo file(path, Descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC)), O_RDONLY);
+  auto backend = CreateCudaBackend({});
+  ASSERT_TRUE(backend);
+  std::vector<AlignedBuffer> buffers(10);
+  std::string there(bytes.size(), '\0');
+  {
+    auto memory = (*backend)->Allocate(std::ssize(bytes));
+    ASSERT_TRUE(memory);
+    const Status loaded = LoadFile(file, kBlocks, kBlock, buffers, **backend, **memory);
+    ASSERT_TRUE(loaded.ok()) << loaded.message();
+    ASSERT_TRUE(
+        (*backend)->Download(std::as_writable_bytes(std::span(there)), (*memory)->data()).ok());
+    EXPECT_TRUE(there == bytes);
+  }
+  // With room for two blocks the last ones stay: of 7, block 6 and block 5.
+  auto memory = (*backend)->Allocate(2 * kBlock);
+  ASSERT_TRUE(memory);
+  std::vector<AlignedBuffer> one(1);
+  ASSERT_TRUE(LoadFile(file, kBlocks, kBlock, one, **backend, **memory).ok());
+  there.resize(2 * kBlock);
+  ASSERT_TRUE(
+      (*backend)->Download(std::as_writable_bytes(std::span(there)), (*memory)->data()).ok());
+  EXPECT_TRUE(there == bytes.substr(6 * kBlock) + bytes.substr(5 * kBlock, kBlock));
+
+  simt::FailCall("cudaMemcpyAsync", cudaErrorIllegalAddress, 3);
+  EXPECT_EQ(LoadFile(file, kBlocks, kBlock, buffers, **backend, **memory).code(),
+            StatusCode::kUnavailable);
 }
 
 TEST(CudaLibrary, IsNamedAndDoesTheProductOfAnyNumberOfRows) {
