@@ -25,7 +25,7 @@ Usage: gpu-check.sh stage DIR [--build BUILD]
 Needed there: bash, the NVIDIA driver, and a C library no older than the one of the build machine.
 Used where it is there: compute-sanitizer, cuBLASLt and NCCL (in the loader's path, in
 /usr/local/cuda or in Python's packages), and a python3 with torch and transformers (or the one in
-NEMO_TEST_PYTHON).
+NEMO_TEST_PYTHON), of which torch is measured too.
 
 Exit codes: 0 done, and every check passed; 1 a check failed; 2 wrong usage;
             4 something that is needed is not there: without a GPU, after all that goes without one
@@ -69,7 +69,7 @@ stage() {
   cp "$root"/configs/models/nemotron4-340b*.yaml "$to/data/"
   # In the format that transformers reads too.
   "$build/bin/nemo-convert" "$root/tests/data/shakespeare.nemo" "$to/data/shakespeare" --to hf --force -q
-  cp "$root/tools/gpu-check.sh" "$root/tools/gpu-parity.py" "$to/"
+  cp "$root/tools/gpu-check.sh" "$root/tools/gpu-parity.py" "$root/tools/gpu-torch.py" "$to/"
   report_stage "$to" "${#tests[@]}" "${#programs[@]}" "${#libraries[@]}"
 }
 
@@ -177,13 +177,26 @@ bench() {
   benches+=("\"$name\": [$(paste -s -d , "$file")]")
 }
 
+# The kernels' rows done by torch, in a report of their own that `compare` sets beside ours.
+torch_rows() {
+  local ours_file=$scratch/kernels.jsonl file=$scratch/torch.jsonl code=0
+  [[ -s $ours_file ]] || { say "there is no report of the kernels to compare with"; return "$code_skipped"; }
+  "$python" "$here/gpu-torch.py" "$ours_file" "$file" || code=$?
+  ((code != exit_environment)) || return "$code_skipped" # it said what is missing
+  ((code == 0)) || return "$code"
+  benches+=("\"torch\": [$(paste -s -d , "$file")]")
+  ours "$here/bin/nemo-bench" compare "$file" "$ours_file" || return
+  pages+="<h2>torch (A) and ours (B)</h2><pre>$(html_text <"$step_log")</pre>"$'\n'
+}
+
 measure() {
   local model=$here/data/nemotron4-340b.yaml rank=$here/data/nemotron4-340b-tp8-rank.yaml
   step "bench: kernels of a TP8 rank of the 340B" bench kernels kernels --backend cuda --model "$model" --layout 8,2 --tokens 1,8,64,512 --max-seconds 2
+  step "bench: torch beside the kernels" torch_rows
   step "bench: one layer of a TP8 rank of the 340B" bench layer model "$rank" --layers 1 --backend cuda -p 512 -n 32 -b 1,8,32 -r 3
   step "bench: sums over ranks" bench sums collectives --backend cuda --ranks 2,8 --filter device -e 4MiB
   step "bench: the demo model" bench demo model "$here/data/shakespeare" --backend cuda -p 128 -n 64 -b 1,8 -r 3 --warm
-  step "bench: disk" bench disk io "$scratch" --size 1GiB
+  step "bench: disk" bench disk io "$scratch" --size 1GiB --backend cuda
 }
 
 write_reports() {
