@@ -28,32 +28,12 @@ __device__ Best FindBest(const float* logits, int64_t count, Best* shared) {
   for (int64_t i = threadIdx.x; i < count; i += kThreads) {
     if (logits[i] > best.max) best = {logits[i], i};
   }
-  shared[threadIdx.x] = best;
-  for (int half = kThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) {
-      shared[threadIdx.x] = BetterOf(shared[threadIdx.x], shared[threadIdx.x + half]);
-    }
-  }
-  __syncthreads();
-  return shared[0];
+  return BestOfBlock<kThreads>(best, shared);
 }
 
 /// The sum of exp(logit - base) in order; valid in thread 0.
 __device__ float SumExp(const float* logits, int64_t count, float base, float* shared) {
-  float sum = 0.0f;
-  for (int64_t begin = 0; begin < count; begin += kThreads) {
-    const int64_t i = begin + threadIdx.x;
-    if (i < count) shared[threadIdx.x] = ExpF32(logits[i] - base);
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      const int64_t rest = count - begin;
-      const int size = rest < kThreads ? static_cast<int>(rest) : kThreads;
-      for (int t = 0; t < size; ++t) sum += shared[t];
-    }
-    __syncthreads();
-  }
-  return sum;
+  return SumInOrder<kThreads>(count, shared, [=](int64_t i) { return ExpF32(logits[i] - base); });
 }
 
 /// The same sum by all threads, valid in all of them.

@@ -4,6 +4,7 @@
 // thread's, and lists are exact selections.
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/reduce.cuh"
 #include "libcore/runtime/math.h"
 
 namespace nemo::cuda {
@@ -65,32 +66,13 @@ __device__ Scored FindWinner(const float* logits, int64_t count, int64_t first_i
     if (key != nullptr) score += Gumbel(*key, static_cast<uint32_t>(first_id + i));
     best = BetterOf(best, {score, logits[i], static_cast<int32_t>(i)});
   }
-  shared[threadIdx.x] = best;
-  for (int half = kThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) {
-      shared[threadIdx.x] = BetterOf(shared[threadIdx.x], shared[threadIdx.x + half]);
-    }
-  }
-  __syncthreads();
-  return shared[0];
+  return BestOfBlock<kThreads>(best, shared);
 }
 
 /// The sum of exp(logit - max) in order; valid in thread 0.
 __device__ double MassOf(const float* logits, int64_t count, float max, double* shared) {
-  double mass = 0.0;
-  for (int64_t begin = 0; begin < count; begin += kThreads) {
-    const int64_t i = begin + threadIdx.x;
-    if (i < count) shared[threadIdx.x] = ExpF64(static_cast<double>(logits[i]) - max);
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      const int64_t rest = count - begin;
-      const int size = rest < kThreads ? static_cast<int>(rest) : kThreads;
-      for (int t = 0; t < size; ++t) mass += shared[t];
-    }
-    __syncthreads();
-  }
-  return mass;
+  return SumInOrder<kThreads>(
+      count, shared, [=](int64_t i) { return ExpF64(static_cast<double>(logits[i]) - max); });
 }
 
 /// A block per draw and chunk.
