@@ -46,8 +46,20 @@ Result<Joined> JoinDevices(const CollectivesOptions& options, Communicator& worl
         "the ranks' accelerators can only be summed through the host: they do not see each other's "
         "memory, and NCCL is not here or has one device for two ranks");
   }
-  joined.device = {joined.backend.get(), sum};
+  NEMO_ASSIGN_OR_RETURN(StageLink* const link,
+                        joined.backend->JoinStages(world, NeighboursOf(world)));
+  joined.device = {joined.backend.get(), sum, link};
   return joined;
+}
+
+bool IsOnDevice(const CollectiveRow& row) {
+  return &row == &DeviceSumRow() || &row == &DeviceSendRow();
+}
+
+Result<CollectiveResult> MeasureOnDevice(const Cell& cell, const RankDevice& device,
+                                         Communicator& world, int64_t runs) {
+  const auto prepare = cell.row == &DeviceSumRow() ? PrepareDeviceSum : PrepareDeviceSend;
+  return MeasureCollective([&] { return prepare(device, world, cell.size_bytes); }, world, runs);
 }
 
 Result<std::vector<Cell>> CellsOf(const CollectivesOptions& options, int64_t ranks) {
@@ -63,7 +75,7 @@ Result<std::vector<Cell>> CellsOf(const CollectivesOptions& options, int64_t ran
   std::string known;
   std::vector<const CollectiveRow*> rows;
   for (const CollectiveRow& row : CollectiveRows()) rows.push_back(&row);
-  if (HasDevices(options)) rows.push_back(&DeviceSumRow());
+  if (HasDevices(options)) rows.insert(rows.end(), {&DeviceSumRow(), &DeviceSendRow()});
   for (const CollectiveRow* each : rows) {
     const CollectiveRow& row = *each;
     known += (known.empty() ? "" : ", ") + std::string(row.name);
@@ -106,19 +118,29 @@ Status MeasureWorld(const CollectivesOptions& options, Communicator& world, cons
                     const Console& console, Report* report) {
   NEMO_ASSIGN_OR_RETURN(const std::vector<Cell> cells, CellsOf(options, world.size()));
   NEMO_ASSIGN_OR_RETURN(const Joined joined, JoinDevices(options, world));
+  bool is_left_out = false;
   for (const Cell& cell : cells) {
+    if (cell.row == &DeviceSendRow() && joined.device.link == nullptr) {
+      is_left_out = true;
+      continue;
+    }
     if (world.rank() == 0) console.Detail(cell.name);
-    const bool on_device = cell.row == &DeviceSumRow();
-    NEMO_ASSIGN_OR_RETURN(
-        const CollectiveResult result,
-        on_device ? MeasureCollective(
-                        [&] { return PrepareDeviceSum(joined.device, world, cell.size_bytes); },
-                        world, options.runs)
-                  : MeasureCollective(*cell.row, world, cell.size_bytes, options.runs));
+    NEMO_ASSIGN_OR_RETURN(const CollectiveResult result,
+                          IsOnDevice(*cell.row)
+                              ? MeasureOnDevice(cell, joined.device, world, options.runs)
+                              : MeasureCollective(*cell.row, world, cell.size_bytes, options.runs));
     if (world.rank() == 0) {
-      const std::string way = on_device ? joined.device.sum->Describe() : transport;
+      const std::string way = cell.row == &DeviceSumRow()    ? joined.device.sum->Describe()
+                              : cell.row == &DeviceSendRow() ? "NCCL"
+                                                             : transport;
       report->records.push_back(MakeRecord(cell, world.size(), way, result));
     }
+  }
+  if (is_left_out && world.rank() == 0) {
+    report->notes.push_back(
+        Format("no row device_send_recv/r{}: ranks share a device, or NCCL is "
+               "not here, and send through the host",
+               world.size()));
   }
   return OkStatus();
 }
@@ -209,7 +231,7 @@ Tool CollectivesTool(CollectivesOptions* options) {
                     .help = "only rows whose name has this in it: 'all_reduce', 'r2/4096'",
                     .set = SetText(&options->filter)},
                    PeerTimeoutFlag(&options->comm)}},
-                 {"Accelerators, whose sums are timed too", BackendFlags(&options->backend)},
+                 {"Accelerators, timed too", BackendFlags(&options->backend)},
                  OutputFlags(&options->output)};
   tool.details =
       "Sizes and bandwidths are those of nccl-tests: algbw is size over time; busbw is what one "

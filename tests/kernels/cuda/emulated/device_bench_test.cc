@@ -7,6 +7,7 @@
 #include "kernels/comm/run_ranks.h"
 #include "kernels/cuda/backend.h"
 #include "tests/kernels/cuda/emulator/gemm.h"
+#include "tests/kernels/cuda/emulator/nccl.h"
 #include "tests/kernels/cuda/emulator/runtime.h"
 #include "tests/testing.h"
 #include "tools/nemo-bench/comm/device_sum.h"
@@ -29,6 +30,26 @@ TEST(DeviceSumRow, ChecksAndTimesTheSumOfEveryRank) {
   });
   EXPECT_TRUE(status.ok()) << status.message();
   EXPECT_DOUBLE_EQ(BandwidthsOf(DeviceSumRow(), 4, 1000, 1).bus, 1500);
+}
+
+TEST(DeviceSendRow, ChecksAndTimesWhatGoesFromRankToRank) {
+  simt::SetNccl(true);
+  simt::SetDevices(3);
+  const Status status = RunRanks(3, [](Communicator& world) -> Status {
+    NEMO_ASSIGN_OR_RETURN(const auto backend, CreateCudaBackend({.device = world.rank()}));
+    NEMO_ASSIGN_OR_RETURN(StageLink* const link, backend->JoinStages(world, NeighboursOf(world)));
+    if (link == nullptr) return Unavailable("no link");
+    const RankDevice device = {backend.get(), nullptr, link};
+    NEMO_ASSIGN_OR_RETURN(
+        const CollectiveResult result,
+        MeasureCollective([&] { return PrepareDeviceSend(device, world, 1000); }, world, 3));
+    EXPECT_EQ(result.num_wrong, 0);
+    EXPECT_GT(result.time.median, 0);
+    return OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+  simt::SetNccl(false);
+  simt::SetDevices(1);
 }
 
 TEST(LoadFile, BringsEveryBlockThroughTheStagingToItsPlace) {
