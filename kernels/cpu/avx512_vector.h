@@ -8,6 +8,7 @@ namespace {
 
 struct Avx512Vector {
   using F = __m512;
+  static constexpr bool kWidens = false;
   static constexpr int kRows = 6;
   static constexpr int kColumns = 4;  // 6 x 4 accumulators, 4 weights, 1 activation of 32 registers
   static constexpr int kTransposeRows = 16;

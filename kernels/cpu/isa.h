@@ -99,6 +99,7 @@ struct StatsTask {
 struct IsaKernels {
   const char* name;
   bool (*available)();  ///< on this machine; AMX asks the kernel for permission
+  int64_t panel_rows;   ///< rows that pass a panel together
   int64_t block_rows;   ///< rows of a block of packed activations
   int64_t pair_bytes;   ///< of packed activations: uint32_t or WidePair
   /// `count` <= 64 rows of `size` elements, `stride` apart, to [(size + 1) / 2, 64, 2].

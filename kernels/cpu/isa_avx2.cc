@@ -28,16 +28,13 @@ struct Avx2 {
   struct F {
     __m256 lo, hi;
   };
-  struct Pairs {
-    F even, odd;
-  };
-  struct Pair {
-    __m256 even, odd;
-  };
-  using X = uint32_t;
-  static constexpr int kParts = 1;
-  static constexpr int kRows = 4;
-  static constexpr int kColumns = 1;
+  using Pairs = F;
+  using Pair = __m256;
+  using X = WidePair;
+  static constexpr int kParts = 2;
+  static constexpr bool kWidens = true;
+  static constexpr int kRows = 6;
+  static constexpr int kColumns = 1;  // 6 x 2 accumulators, 2 weights, 1 activation of 16 registers
   static constexpr int kTransposeRows = 8;
   static constexpr int kTransposePairs = 8;
 
@@ -98,23 +95,20 @@ struct Avx2 {
   static __m256 Exp8(__m256 x);
   static F Exp(F v) { return {Exp8(v.lo), Exp8(v.hi)}; }
 
-  static __m256 Even(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
-  static __m256 Odd(__m256i pairs) {
-    return _mm256_castsi256_ps(
-        _mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+  static __m256 PartOf(const BF16* pairs, int part) {
+    const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs));
+    constexpr auto kOdd = static_cast<int>(0xffff0000u);
+    return _mm256_castsi256_ps(part == 0 ? _mm256_and_si256(both, _mm256_set1_epi32(kOdd))
+                                         : _mm256_slli_epi32(both, 16));
   }
-  static Pairs LoadPairs(const BF16* p, int /*part*/) {
-    const __m256i lo = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    const __m256i hi = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 16));
-    return {{Even(lo), Even(hi)}, {Odd(lo), Odd(hi)}};
+  static Pairs LoadPairs(const BF16* p, int part) {
+    return {PartOf(p, part), PartOf(p + 16, part)};
   }
-  static Pair BroadcastPair(X pair, int /*part*/) {
-    const __m256i both = _mm256_set1_epi32(static_cast<int>(pair));
-    return {Even(both), Odd(both)};
+  static Pair BroadcastPair(const X& pair, int part) {
+    return Set8(part == 0 ? pair.odd : pair.even);
   }
-  static F Dot(F acc, const Pairs& w, const Pair& x) {
-    acc = {_mm256_fmadd_ps(w.odd.lo, x.odd, acc.lo), _mm256_fmadd_ps(w.odd.hi, x.odd, acc.hi)};
-    return {_mm256_fmadd_ps(w.even.lo, x.even, acc.lo), _mm256_fmadd_ps(w.even.hi, x.even, acc.hi)};
+  static F Dot(F acc, Pairs w, Pair x) {
+    return {_mm256_fmadd_ps(w.lo, x, acc.lo), _mm256_fmadd_ps(w.hi, x, acc.hi)};
   }
   static void TransposePairs(const BF16* rows, int64_t stride, uint32_t* out);
 };

@@ -20,6 +20,7 @@ struct Scalar {
   };
   using X = uint32_t;
   static constexpr int kParts = 1;
+  static constexpr bool kWidens = false;
   static constexpr int kRows = 4;
   static constexpr int kColumns = 1;
   static constexpr int kTransposeRows = 1;

@@ -10,12 +10,19 @@
 
 namespace nemo::cpu {
 
+// Rows that pass a panel together. Enough that a step of the scheduler reads the weights once; few
+// enough that the sums of a panel stay in the second-level cache. Widened columns meet the rows in
+// four turns, so the slices of the rows must stay there too; the weights are read more often, but
+// slowly.
+inline constexpr int64_t kPanelRows = 384, kWidePanelRows = 128;
+
 template <class V>
 constexpr IsaKernels KernelsOf(const char* name, bool (*available)()) {
   static_assert(V::kRows <= kMaxBlockRows && 4 % V::kColumns == 0);
   return {
       .name = name,
       .available = available,
+      .panel_rows = V::kWidens ? kWidePanelRows : kPanelRows,
       .block_rows = V::kRows,
       .pair_bytes = sizeof(typename V::X),
       .pack_panel = PackPanel<V>,

@@ -9,10 +9,6 @@
 namespace nemo::cpu {
 namespace {
 
-// Rows that pass a panel together. Enough that a step of the scheduler reads the weights once; few
-// enough that the sums of a panel stay in the second-level cache.
-constexpr int64_t kMaxRows = 384;
-
 int64_t ItemBytes(Epilogue epilogue) { return epilogue == Epilogue::kFloat ? 4 : 2; }
 
 template <typename X>
@@ -79,7 +75,7 @@ void PackPairsAs(const BF16* x, int64_t k, int num_leaves, int64_t stride, X* ou
   }
 }
 
-/// `m` <= kMaxRows rows through all panels.
+/// `m` <= IsaKernels::panel_rows rows through all panels.
 Status MultiplyRows(CpuBackend& self, const PanelWeight& weight, const BF16* x, int64_t m,
                     Epilogue epilogue, std::byte* y) {
   const bool wide = self.kernels().pair_bytes == sizeof(WidePair);
@@ -124,10 +120,9 @@ Status Linear(Backend& backend, const LinearArgs& args) {
   const FlushDenormals flush;
   CpuBackend& self = Self(backend);
   const auto& weight = static_cast<const PanelWeight&>(*args.weight);
-  const int64_t num_parts = (args.m + kMaxRows - 1) / kMaxRows;
-  for (int64_t part = 0; part < num_parts; ++part) {
-    const int64_t begin = args.m * part / num_parts;
-    const int64_t end = args.m * (part + 1) / num_parts;
+  const EvenCut parts = EvenCut::InPartsOf(self.kernels().panel_rows, args.m);
+  for (int64_t part = 0; part < parts.count; ++part) {
+    const int64_t begin = parts.at(part), end = parts.at(part + 1);
     std::byte* y = static_cast<std::byte*>(args.y) + begin * weight.n() * ItemBytes(args.epilogue);
     NEMO_RETURN_IF_ERROR(
         MultiplyRows(self, weight, args.x + begin * weight.k(), end - begin, args.epilogue, y));

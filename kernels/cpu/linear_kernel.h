@@ -43,24 +43,35 @@ struct Ahead {
   int lines;
 };
 
+/// Groups of 16 columns that a block of `rows` takes at once: of one or two rows several, so that
+/// enough additions are under way.
+template <class V>
+constexpr int ColumnsOf(int rows) {
+  constexpr int kAllColumns = kPanelColumns / 16;
+  int columns = V::kColumns;
+  while (columns < kAllColumns && 2 * columns * rows <= kAllColumns) columns *= 2;
+  return columns;
+}
+
 /// sums [R, 64] += `num_pairs` pairs, or = when `clear`. panel: [num_pairs, 64, 2]; x: [num_pairs,
 /// R]. Each element of `sums` sees its pairs in order, whatever R.
 template <class V, int R, int kLines>
 void DotBlock(const BF16* panel, const typename V::X* x, int64_t num_pairs, bool clear,
               const char* ahead, float* sums) {
   using F = typename V::F;
-  for (int64_t first = 0; first < kPanelColumns; first += 16 * V::kColumns) {
-    F acc[R][V::kColumns];
+  constexpr int kColumns = ColumnsOf<V>(R);
+  for (int64_t first = 0; first < kPanelColumns; first += 16 * kColumns) {
+    F acc[R][kColumns];
     NEMO_UNROLL
     for (int r = 0; r < R; ++r) {
       NEMO_UNROLL
-      for (int c = 0; c < V::kColumns; ++c) acc[r][c] = V::Set(0.0f);
+      for (int c = 0; c < kColumns; ++c) acc[r][c] = V::Set(0.0f);
     }
     if (!clear) {
       NEMO_UNROLL
       for (int r = 0; r < R; ++r) {
         NEMO_UNROLL
-        for (int c = 0; c < V::kColumns; ++c) {
+        for (int c = 0; c < kColumns; ++c) {
           acc[r][c] = V::Load(sums + r * kPanelColumns + first + 16 * c);
         }
       }
@@ -73,21 +84,21 @@ void DotBlock(const BF16* panel, const typename V::X* x, int64_t num_pairs, bool
       }
       NEMO_UNROLL
       for (int part = 0; part < V::kParts; ++part) {
-        typename V::Pairs weight[V::kColumns];
+        typename V::Pairs weight[kColumns];
         NEMO_UNROLL
-        for (int c = 0; c < V::kColumns; ++c) weight[c] = V::LoadPairs(w + 32 * c, part);
+        for (int c = 0; c < kColumns; ++c) weight[c] = V::LoadPairs(w + 32 * c, part);
         NEMO_UNROLL
         for (int r = 0; r < R; ++r) {
           const auto value = V::BroadcastPair(x[p * R + r], part);
           NEMO_UNROLL
-          for (int c = 0; c < V::kColumns; ++c) acc[r][c] = V::Dot(acc[r][c], weight[c], value);
+          for (int c = 0; c < kColumns; ++c) acc[r][c] = V::Dot(acc[r][c], weight[c], value);
         }
       }
     }
     NEMO_UNROLL
     for (int r = 0; r < R; ++r) {
       NEMO_UNROLL
-      for (int c = 0; c < V::kColumns; ++c) {
+      for (int c = 0; c < kColumns; ++c) {
         V::Store(sums + r * kPanelColumns + first + 16 * c, acc[r][c]);
       }
     }
@@ -129,10 +140,91 @@ Ahead AheadOf(int64_t block, int64_t num_blocks, const BF16* panel, int64_t num_
   return {begin + num_pairs * (kPairBytes + block * lines * kLineBytes), lines};
 }
 
+/// From so many row blocks on it pays to widen weights once for all of them.
+inline constexpr int64_t kWidenBlocks = 6;
+
+/// 16 columns of `num_pairs` pairs of a panel as floats: [num_pairs, 2, 16], the odd elements
+/// first.
+template <class V>
+void WidenColumns(const BF16* columns, int64_t num_pairs, float* wide) {
+  for (int64_t p = 0; p < num_pairs; ++p, columns += 2 * kPanelColumns, wide += 32) {
+    V::Store(wide, V::LoadPairs(columns, 0));
+    V::Store(wide + 16, V::LoadPairs(columns, 1));
+  }
+}
+
+/// DotBlock for 16 columns that WidenColumns has made floats of.
+template <class V, int R>
+void DotWide(const float* wide, const WidePair* x, int64_t num_pairs, bool clear, float* sums) {
+  typename V::F acc[R];
+  NEMO_UNROLL
+  for (int r = 0; r < R; ++r) acc[r] = clear ? V::Set(0.0f) : V::Load(sums + r * kPanelColumns);
+  for (int64_t p = 0; p < num_pairs; ++p, wide += 32, x += R) {
+    const auto odd = V::Load(wide);
+    NEMO_UNROLL
+    for (int r = 0; r < R; ++r) acc[r] = V::Fma(odd, V::Set(x[r].odd), acc[r]);
+    const auto even = V::Load(wide + 16);
+    NEMO_UNROLL
+    for (int r = 0; r < R; ++r) acc[r] = V::Fma(even, V::Set(x[r].even), acc[r]);
+  }
+  NEMO_UNROLL
+  for (int r = 0; r < R; ++r) V::Store(sums + r * kPanelColumns, acc[r]);
+}
+
+/// DotWide for a number of rows known only at run time.
+template <class V, int R = V::kRows>
+void DotWideRows(int64_t rows, const float* wide, const WidePair* x, int64_t num_pairs, bool clear,
+                 float* sums) {
+  if (rows == R) {
+    DotWide<V, R>(wide, x, num_pairs, clear, sums);
+  } else if constexpr (R > 1) {
+    DotWideRows<V, R - 1>(rows, wide, x, num_pairs, clear, sums);
+  }
+}
+
+/// What DotLeaf does, for many rows. Some pairs of 16 columns become floats once, stay in the
+/// first-level cache, and meet all rows: the units that multiply need not widen them for each
+/// block. Meanwhile each block asks for its share of the panel's next pairs.
+template <class V>
+void DotLeafWide(const PanelTask& task, int leaf, float* sums) {
+  constexpr int64_t kMaxPairs = 128;
+  constexpr int64_t kGroups = kPanelColumns / 16;
+  alignas(kLineBytes) float wide[kMaxPairs * 32];
+  const EvenCut blocks = EvenCut::InPartsOf(V::kRows, task.m);
+  const SliceCut slices = SlicesOfLeaf(task.leaf_pairs, blocks.count);
+  const auto* x = static_cast<const WidePair*>(task.x);
+  for (int64_t slice = 0; slice < slices.count(); ++slice) {
+    const int64_t begin = leaf * task.leaf_pairs + slices.at(slice);
+    const int64_t num_pairs = slices.at(slice + 1) - slices.at(slice);
+    const EvenCut parts = EvenCut::InPartsOf(kMaxPairs, num_pairs);
+    for (int64_t part = 0; part < parts.count; ++part) {
+      const int64_t first = parts.at(part), size = parts.at(part + 1) - first;
+      const BF16* panel = task.panel + (begin + first) * 2 * kPanelColumns;
+      const BF16* ahead = panel + size * 2 * kPanelColumns;
+      const EvenCut shares = {size * kGroups, blocks.count * kGroups};
+      for (int64_t group = 0; group < kGroups; ++group) {
+        WidenColumns<V>(panel + group * 32, size, wide);
+        for (int64_t block = 0; block < blocks.count; ++block) {
+          const int64_t share = group * blocks.count + block;
+          for (int64_t line = shares.at(share); line < shares.at(share + 1); ++line) {
+            __builtin_prefetch(ahead + line * 32, 0, 2);
+          }
+          const int64_t row = blocks.at(block), rows = blocks.at(block + 1) - row;
+          DotWideRows<V>(rows, wide, x + begin * task.m + row * num_pairs + first * rows, size,
+                         slice == 0 && part == 0, sums + row * kPanelColumns + group * 16);
+        }
+      }
+    }
+  }
+}
+
 /// One leaf for all rows, slice by slice. `sums` [m, 64] is overwritten.
 template <class V>
 void DotLeaf(const PanelTask& task, int leaf, float* sums) {
   const EvenCut blocks = EvenCut::InPartsOf(V::kRows, task.m);
+  if constexpr (V::kWidens) {
+    if (blocks.count >= kWidenBlocks) return DotLeafWide<V>(task, leaf, sums);
+  }
   const SliceCut slices = SlicesOfLeaf(task.leaf_pairs, blocks.count);
   const auto* x = static_cast<const typename V::X*>(task.x);
   for (int64_t slice = 0; slice < slices.count(); ++slice) {

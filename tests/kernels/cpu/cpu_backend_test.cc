@@ -80,21 +80,27 @@ TEST(CpuBackend, DotProductsOfAnyBitPatternsAgreeBetweenInstructionSets) {
   const auto reference = CreateReferenceBackend();
   // Products of numbers near 2^-63 underflow, and so do their sums: the second row lives there.
   for (const auto& [exponents, scale] : {std::pair{255u, 0}, {4u, -63}, {12u, -66}, {20u, 0}}) {
+    constexpr int64_t kMostRows = 40;
     LinearInput in{192,
                    600,
-                   8,
+                   kMostRows,
                    2,
                    AnyFinite(random, 192 * 600, exponents),
-                   AnyFinite(random, 8 * 600, exponents)};
+                   AnyFinite(random, kMostRows * 600, exponents)};
     for (auto* values : {&in.weight, &in.x}) {
       for (BF16& v : *values) v = BF16FromFloat(std::ldexp(FloatFromBF16(v), scale));
     }
-    const std::vector<float> expected = RunLinear(*reference, in, Epilogue::kFloat);
-    for (const std::string& isa : AvailableIsas()) {
-      auto backend = CreateCpuBackend({.num_threads = 1, .isa = isa});
-      ASSERT_TRUE(backend.has_value());
-      ExpectSame(expected, RunLinear(**backend, in, Epilogue::kFloat),
-                 Format("{}, exponents {}", isa, exponents));
+    // Few rows and many: kernels may take different ways.
+    for (int64_t m : {kMostRows, int64_t{8}}) {
+      in.m = m;
+      in.x.resize(m * in.k);
+      const std::vector<float> expected = RunLinear(*reference, in, Epilogue::kFloat);
+      for (const std::string& isa : AvailableIsas()) {
+        auto backend = CreateCpuBackend({.num_threads = 1, .isa = isa});
+        ASSERT_TRUE(backend.has_value());
+        ExpectSame(expected, RunLinear(**backend, in, Epilogue::kFloat),
+                   Format("{}, exponents {}, {} rows", isa, exponents, m));
+      }
     }
   }
 }
