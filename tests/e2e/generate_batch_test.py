@@ -13,7 +13,7 @@ import time
 
 from common import Context, check
 
-KILLS = 12
+KILLS = 6
 TEXTS = ['Write a poem on NVIDIA in the style of Shakespeare', 'KING', 'To be, or not to be: that is the question:\n',
          'Zwölf Boxkämpfer', '日本語の文章', 'ไทย', '🙂🙃', ' leading blank', 'a\ttab', 'x']
 
@@ -59,7 +59,7 @@ def check_columns(c, source):
 
 def batch_command(c, source, prompts, out, *extra):
     return [os.path.join(c.bin, 'nemo-generate'), source, '--prompts', prompts, '--output', out, '--seed', '3',
-            '--tokens-to-generate', '150', '--threads', '1', *extra]
+            '--tokens-to-generate', '100', '--threads', '1', *extra]
 
 
 def stop_when(command, done, signal_number):
@@ -75,7 +75,7 @@ def stop_when(command, done, signal_number):
 
 def check_stops(c, source):
     prompts, out, whole = c.path('stops.jsonl'), c.path('stops.out.jsonl'), c.path('whole.jsonl')
-    write_lines(prompts, [f'{text} {i}' for i in range(4) for text in TEXTS])
+    write_lines(prompts, [f'{text} {i}' for i in range(2) for text in TEXTS])
     subprocess.run(batch_command(c, source, prompts, whole, '--quiet'), check=True, timeout=300)
     expected = read_bytes(whole)
     rng = random.Random(5)
@@ -119,7 +119,7 @@ def check_stops(c, source):
 def check_stream(c, source):
     """Temperature 3: a model this small then says bytes that are no characters, and characters of several bytes."""
     runs = 0
-    for seed in range(4):
+    for seed in range(2):
         for text in TEXTS:
             for end in ([], ['--end-string', 'e'], ['--end-string', '\n', '--end-string', 'th']):
                 command = [os.path.join(c.bin, 'nemo-generate'), source, '--prompt', text, '--temperature', '3', '--seed',

@@ -100,11 +100,11 @@ TEST_F(GeneratorTest, MinTokensHoldBackOnlyEos) {
   request.sampling.greedy = false;
   request.sampling.temperature = 100;  // nearly uniform: eos would come early
   request.sampling.top_p = 0;
+  request.min_tokens_to_generate = 30;
+  std::vector<GenerateRequest> requests(60, request);
+  for (size_t i = 0; i < requests.size(); ++i) requests[i].sampling.seed = i;
   int early = 0;
-  for (uint64_t seed = 0; seed < 60; ++seed) {
-    request.sampling.seed = seed;
-    request.min_tokens_to_generate = 30;
-    const GenerateResult result = One(request);
+  for (const GenerateResult& result : All(requests)) {
     early += std::ssize(result.token_ids) - result.num_prompt_tokens < 30;
   }
   EXPECT_EQ(early, 0);
