@@ -61,12 +61,20 @@ TEST(Tar, NamesComeFromWhereverTheFormatPutsThem) {
        {{"b", "text"}}},
       {"v7 folder", TarMember({.name = "a/", .type = '\0', .magic = ""}, ""), {}},
       {"folder", TarMember({.name = "./", .type = '5'}, ""), {}},
+      {"folder that claims a size",
+       TarMember({.name = "a/", .size = "00000000010", .type = '5'}, "") +
+           TarMember({.name = "b"}, "text"),
+       {{"b", "text"}}},
       {"empty file", TarMember({.name = "a"}, ""), {{"a", ""}}},
       {"pax path", global + pax + TarMember({.name = "short"}, "text"), {{kLong, "text"}}},
       {"pax path serves once",
        pax + TarMember({.name = "s"}, "1") + TarMember({.name = "t"}, "2"),
        {{kLong, "1"}, {"t", "2"}}},
       {"GNU long name", gnu + TarMember({.name = "short"}, "text"), {{kLong, "text"}}},
+      {"pax path beats GNU's",
+       TarMember({.name = "././@LongLink", .type = 'L'}, std::string("gnu\0", 4)) + pax +
+           TarMember({.name = "short"}, "text"),
+       {{kLong, "text"}}},
       {"GNU long link of another",
        TarMember({.name = "././@LongLink", .type = 'K'}, kLong) + TarMember({.name = "a"}, "text"),
        {{"a", "text"}}},
@@ -301,6 +309,8 @@ TEST(Tar, ABlockOfZerosBetweenMembersIsRefused) {
   std::string bytes = Sample();
   bytes.replace(512, 512, std::string(512, '\0'));
   EXPECT_FALSE(Open(bytes));
+  EXPECT_FALSE(Open(std::string(512, '\0') + TarHeader({.name = "a", .size = "00000000000"})))
+      << "before the very last block";
 }
 
 TEST(Tar, ReadsWhatTheTarProgramWrites) {

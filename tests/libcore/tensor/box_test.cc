@@ -28,6 +28,7 @@ TEST(Box, ContainsSeesEveryWayOut) {
   EXPECT_TRUE(Contains(shape, {{4, 8}, {0, 0}}));
   EXPECT_FALSE(Contains(shape, {{0, 0}, {5, 8}}));
   EXPECT_FALSE(Contains(shape, {{-1, 0}, {1, 1}}));
+  EXPECT_FALSE(Contains(shape, {{1, 0}, {4, 1}}));
   EXPECT_FALSE(Contains(shape, {{1, 0}, {INT64_MAX, 1}}));
   EXPECT_FALSE(Contains(shape, {{0}, {4}}));
 }
