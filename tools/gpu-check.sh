@@ -194,7 +194,7 @@ measure() {
   step "bench: kernels of a TP8 rank of the 340B" bench kernels kernels --backend cuda --model "$model" --layout 8,2 --tokens 1,8,64,512 --max-seconds 2
   step "bench: torch beside the kernels" torch_rows
   step "bench: one layer of a TP8 rank of the 340B" bench layer model "$rank" --layers 1 --backend cuda -p 512 -n 32 -b 1,8,32 -r 3
-  step "bench: sums over ranks" bench sums collectives --backend cuda --ranks 2,8 --filter device -e 4MiB
+  step "bench: between devices" bench devices collectives --backend cuda --ranks 2,8 --filter device -e 16MiB
   step "bench: the demo model" bench demo model "$here/data/shakespeare" --backend cuda -p 128 -n 64 -b 1,8 -r 3 --warm
   step "bench: disk" bench disk io "$scratch" --size 1GiB --backend cuda
 }
@@ -243,6 +243,8 @@ run() {
     step "greedy, the processor's bits" same_answers "${prompt_flags[@]}" --greedy
     step "sampled, the processor's bits" same_answers "${prompt_flags[@]}" --temperature 0.8 --top-k 40 --seed 1
     step "two ranks, the processor's bits" same_answers "${prompt_flags[@]}" --greedy --tp 2
+    # By NCCL where there are two devices, otherwise through the host.
+    step "two stages, the processor's bits" same_answers "${prompt_flags[@]}" --greedy --pp 2
     step "tensor cores, close to the reference" close_logits
     step "two ranks on tensor cores, close to it" close_logits --layout 2,1
     step "transformers' log-probabilities" parity

@@ -1,5 +1,5 @@
 // What pipeline stages hand on from device to device: NCCL, a group of two for each pair of
-// neighbours, so that what a stage receives never waits for what it sends.
+// neighbours, so that nobody else has to agree on the order of its calls.
 #pragma once
 
 #include <cstdint>
