@@ -165,20 +165,24 @@ def measured_row(row, backend, samples):
 
 
 def measure(rows, calls, backend, runs):
-    """The report's rows, and the names of those that torch has no call for."""
-    measured, missing = [], []
+    """The report's rows, and a note for each that is left out."""
+    measured, missing, notes = [], [], []
     for row in rows:
         prepare = getattr(calls, row["operation"], None)
-        prepared = prepare(row) if prepare else None
-        if prepared is None:
-            missing.append(row["name"])
-            continue
-        measured.append(measured_row(row, backend, seconds_of(prepared, calls.wait, runs)))
-    return measured, missing
+        try:
+            prepared = prepare(row) if prepare else None
+            if prepared is None:
+                missing.append(row["name"])
+                continue
+            measured.append(measured_row(row, backend, seconds_of(prepared, calls.wait, runs)))
+        except (TypeError, RuntimeError) as error:  # an older torch, or no memory left
+            notes.append(f"{row['name']}: {str(error).splitlines()[0]}")
+    if missing:
+        notes.append(f"torch has no call for {', '.join(missing)}")
+    return measured, notes
 
 
-def write_report(path, backend, measured, missing):
-    notes = [f"torch has no call for {', '.join(missing)}"] if missing else []
+def write_report(path, backend, measured, notes):
     run = {"record": "run", "verb": "kernels", "subject": backend, "threads": 0,
            "machine": {"host": platform.machine()}, "before": None, "after": None, "limits": None,
            "notes": notes}
@@ -219,9 +223,9 @@ def main(arguments):
     rows = [row for row in rows if fnmatch.fnmatchcase(row["name"], f"*{options.filter}*")]
     torch, backend = open_torch(options.device)
     with torch.inference_mode():
-        measured, missing = measure(rows, Calls(torch, options.device), backend, options.runs)
-    write_report(options.out, backend, measured, missing)
-    print(f"{backend}: {len(measured)} rows" + (f"; no call for {', '.join(missing)}" if missing else ""))
+        measured, notes = measure(rows, Calls(torch, options.device), backend, options.runs)
+    write_report(options.out, backend, measured, notes)
+    print("\n".join([f"{backend}: {len(measured)} rows", *notes]))
     return 0
 
 

@@ -1,8 +1,9 @@
 """tools/gpu-torch.py on the processor: the rows of a small report of nemo-bench, done by torch, and set beside ours."""
+import contextlib
+import io
 import json
 import os
-import subprocess
-import sys
+import runpy
 
 from common import Context, check
 
@@ -25,20 +26,25 @@ def records(path, kind):
 
 def main():
     with Context() as context:
-        script = os.path.join(context.tests, '..', 'tools', 'gpu-torch.py')
-        bench = os.path.join(context.bin, 'nemo-bench')
+        script = runpy.run_path(os.path.join(context.tests, '..', 'tools', 'gpu-torch.py'))['main']
         model, ours, torch = (context.path(name) for name in ('tiny.yaml', 'ours.jsonl', 'torch.jsonl'))
 
-        def run(*command, expected=0):
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            check(done.returncode == expected, f'{command}: exit {done.returncode}, expected {expected}: {done.stdout}')
-            return done.stdout
+        def run(*arguments, expect=0):
+            """In this process: torch takes seconds to import."""
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                try:
+                    code = script(list(arguments))
+                except SystemExit as end:
+                    code = end.code
+            check(code == expect, f'gpu-torch.py {arguments}: exit {code}, expected {expect}: {said.getvalue()}')
+            return said.getvalue()
 
         with open(model, 'w') as f:
             f.write(TINY)
-        run(bench, 'kernels', '--model', model, '--tokens', '1,3', '--batches', '2', '--lengths', '70', '--runs', '1',
-            '--max-seconds', '0', '--no-peer', '--no-check', '--threads', '1', '--json-file', ours)
-        run(sys.executable, script, ours, torch, '--device', 'cpu', '--runs', '2')
+        context.run('nemo-bench', 'kernels', '--model', model, '--tokens', '1,3', '--batches', '2', '--lengths', '70', '--runs', '1',
+                    '--max-seconds', '0', '--no-peer', '--no-check', '--threads', '1', '--json-file', ours)
+        run(ours, torch, '--device', 'cpu', '--runs', '2')
         here, there = records(ours, 'row'), records(torch, 'row')
         left_out = [r['name'] for r in here if r['operation'] == 'rope_append']
         check([r['name'] for r in there] == [r['name'] for r in here if r['name'] not in left_out], 'other rows')
@@ -47,11 +53,14 @@ def main():
         check(notes == ['torch has no call for ' + ', '.join(left_out)], f'notes: {notes}')
 
         # What gpu-check.sh prints.
-        table = run(bench, 'compare', torch, ours)
+        table = context.run('nemo-bench', 'compare', torch, ours)
         check('linear/fc1/m3' in table and 'attention/prefill/len3' in table, table)
 
-        check('sees no CUDA device' in run(sys.executable, script, ours, torch, expected=4), 'a device where there is none')
-        check('no report' in run(sys.executable, script, __file__, torch, '--device', 'cpu', expected=3), 'no report')
+        run(ours, torch, '--device', 'cpu', '--runs', '1', '--filter', 'fc2')
+        check([r['name'] for r in records(torch, 'row')] == ['linear/fc2/m1', 'linear/fc2/m3'], 'the filter')
+        check('sees no CUDA device' in run(ours, torch, expect=4), 'a device where there is none')
+        check('no report' in run(__file__, torch, '--device', 'cpu', expect=3), 'no report')
+        run(ours, torch, '--runs', '0', expect=2)
 
 
 main()
