@@ -1,5 +1,6 @@
-// The inner loops for AVX2 and FMA: 16 floats are two registers. A bf16 pair is split by shift and
-// mask, and added by two fused multiply-adds in the order of the bf16 dot product instruction.
+// The inner loops for AVX2 and FMA: 16 floats are two registers. A pair of weights is split by
+// shift and mask, one of activations when it is packed; two fused multiply-adds have the order of
+// the bf16 dot product instruction.
 //
 // All headers with inline functions come before the target pragma: a copy of theirs compiled for
 // this instruction set could otherwise be the one the linker keeps for everybody.

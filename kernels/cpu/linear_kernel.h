@@ -60,6 +60,10 @@ void DotBlock(const BF16* panel, const typename V::X* x, int64_t num_pairs, bool
               const char* ahead, float* sums) {
   using F = typename V::F;
   constexpr int kColumns = ColumnsOf<V>(R);
+  // Of several passes over the columns each fetches its share.
+  constexpr int kPasses = kPanelColumns / (16 * kColumns);
+  constexpr int kPassLines = (kLines + kPasses - 1) / kPasses;
+  constexpr int kFetchColumns = kLines == 0 ? 0 : kLines / kPassLines * 16 * kColumns;
   for (int64_t first = 0; first < kPanelColumns; first += 16 * kColumns) {
     F acc[R][kColumns];
     NEMO_UNROLL
@@ -78,9 +82,10 @@ void DotBlock(const BF16* panel, const typename V::X* x, int64_t num_pairs, bool
     }
     const BF16* w = panel + 2 * first;
     for (int64_t p = 0; p < num_pairs; ++p, w += 2 * kPanelColumns) {
-      if (kLines > 0 && first == 0) {
+      if (first < kFetchColumns) {
+        const int64_t line = (first / (16 * kColumns) * num_pairs + p) * kPassLines;
         NEMO_UNROLL
-        for (int i = 0; i < kLines; ++i) __builtin_prefetch(ahead + (p * kLines + i) * kLineBytes);
+        for (int i = 0; i < kPassLines; ++i) __builtin_prefetch(ahead + (line + i) * kLineBytes);
       }
       NEMO_UNROLL
       for (int part = 0; part < V::kParts; ++part) {
@@ -218,11 +223,28 @@ void DotLeafWide(const PanelTask& task, int leaf, float* sums) {
   }
 }
 
+/// One block alone, on an instruction set that passes the columns several times: a little of the
+/// panel after the other, so that the memory works all the time and not only in the first pass.
+template <class V>
+void DotAlone(const PanelTask& task, int leaf, float* sums) {
+  constexpr int64_t kMaxPairs = 64;
+  const EvenCut parts = EvenCut::InPartsOf(kMaxPairs, task.leaf_pairs);
+  for (int64_t part = 0; part < parts.count; ++part) {
+    const int64_t begin = leaf * task.leaf_pairs + parts.at(part);
+    const int64_t num_pairs = parts.at(part + 1) - parts.at(part);
+    const BF16* panel = task.panel + begin * 2 * kPanelColumns;
+    const Ahead ahead = {reinterpret_cast<const char*>(panel + num_pairs * 2 * kPanelColumns), 4};
+    DotRows<V>(task.m, panel, static_cast<const typename V::X*>(task.x) + begin * task.m, num_pairs,
+               part == 0, ahead, sums);
+  }
+}
+
 /// One leaf for all rows, slice by slice. `sums` [m, 64] is overwritten.
 template <class V>
 void DotLeaf(const PanelTask& task, int leaf, float* sums) {
   const EvenCut blocks = EvenCut::InPartsOf(V::kRows, task.m);
   if constexpr (V::kWidens) {
+    if (blocks.count == 1 && task.m > 1) return DotAlone<V>(task, leaf, sums);
     if (blocks.count >= kWidenBlocks) return DotLeafWide<V>(task, leaf, sums);
   }
   const SliceCut slices = SlicesOfLeaf(task.leaf_pairs, blocks.count);
