@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -192,11 +193,14 @@ TEST_P(DeviceSuite, SumsOverRanksHaveTheBitsOfTheHostsSums) {
   }
 }
 
+/// Ranks take neighbouring devices where there are several, and share one elsewhere.
 TEST_P(DeviceSuite, AModelHasTheBitsOfTheReferenceWhereTheyArePromised) {
   const std::vector<float> expected = ExpectedLogits();
   ASSERT_EQ(expected.size(), 7u * 3 * 320);
   for (const auto& [tp, pp] : {std::pair{1, 1}, {1, 2}, {2, 2}}) {
-    const auto logits = LogitsWith({tp, pp, [] { return Create({.deterministic = true}); }});
+    std::atomic<int> num_ranks{0};
+    const auto logits = LogitsWith(
+        {tp, pp, [&] { return Create({.device = num_ranks++, .deterministic = true}); }});
     ASSERT_TRUE(logits) << logits.error().message();
     EXPECT_EQ(*logits, expected) << "TP" << tp << " PP" << pp;
   }
@@ -205,7 +209,8 @@ TEST_P(DeviceSuite, AModelHasTheBitsOfTheReferenceWhereTheyArePromised) {
 TEST_P(DeviceSuite, AModelOnTheTensorCoresIsWithinRounding) {
   const std::vector<float> expected = ExpectedLogits();
   for (const int tp : {1, 2}) {
-    const auto logits = LogitsWith({tp, 1, [] { return Create({}); }});
+    std::atomic<int> num_ranks{0};
+    const auto logits = LogitsWith({tp, 1, [&] { return Create({.device = num_ranks++}); }});
     ASSERT_TRUE(logits) << logits.error().message();
     ASSERT_EQ(logits->size(), expected.size());
     double square = 0, difference = 0;

@@ -60,7 +60,7 @@ struct Stream {
   }
   void Wait(const char* caller) {
     std::unique_lock lock(mutex);
-    if (changed.wait_for(lock, std::chrono::seconds(30), [this] { return late.empty(); })) return;
+    if (changed.wait_for(lock, std::chrono::minutes(2), [this] { return late.empty(); })) return;
     std::fprintf(stderr, "%s waits for a call that waits for another rank\n", caller);
     std::abort();
   }

@@ -146,7 +146,7 @@ cudaError_t Called(const char* function);
 /// Does `work` now, or, where `stream` is captured, when the graph is launched.
 cudaError_t Enqueue(cudaStream_t stream, std::function<void()> work);
 /// The same with work that may have to wait: it is called until it returns true, and what comes
-/// after it on the stream waits too. A call of the runtime that would wait for it for half a minute
+/// after it on the stream waits too. A call of the runtime that would wait for it for two minutes
 /// ends the program. Graphs that are launched call a copy.
 void EnqueueLate(cudaStream_t stream, std::function<bool()> work);
 
