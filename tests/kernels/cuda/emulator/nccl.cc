@@ -11,9 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <nccl.h>
-
 #include "kernels/cuda/dynamic_library.h"
+#include "tests/kernels/cuda/emulator/include/nccl.h"
 #include "tests/kernels/cuda/emulator/runtime.h"
 
 namespace nemo::simt {

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include <cuda_runtime.h>
+#include "tests/kernels/cuda/emulator/include/cuda_runtime.h"
 
 #define NCCL_MAJOR 2
 
