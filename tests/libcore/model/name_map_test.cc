@@ -2,6 +2,8 @@
 
 #include <cstring>
 #include <memory>
+#include <random>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -60,6 +62,64 @@ TEST(NameMap, JoinsShardsAndSetsReplicasApart) {
   const uint16_t expected[] = {0, 1, 100, 101, 2, 3, 102, 103};
   const auto read = ReadTensorOrDie(**source, "w");
   EXPECT_EQ(std::memcmp(read.data(), expected, sizeof expected), 0);
+}
+
+TEST(NameMap, APieceThatRepeatsARowOfAnotherIsAReplica) {
+  NameMap map;
+  map.Add("w", {{{0, 0}, {3, 2}}, 0, "w", Box::Whole({3, 2})});
+  map.Add("w", {{{2, 0}, {3, 2}}, 1, "w", Box::Whole({3, 2})});  // row 2 again
+  map.Add("w", {{{5, 0}, {1, 2}}, 2, "w", Box::Whole({1, 2})});
+  const auto replicas = map.Replicas("w");
+  ASSERT_EQ(replicas.size(), 1u);
+  EXPECT_EQ(replicas.front().source_index, 1);
+}
+
+Box RandomBox(std::mt19937& random, int64_t extent) {
+  Box box{{0, 0}, {0, 0}};
+  for (size_t axis = 0; axis < 2; ++axis) {
+    box.offset[axis] = std::uniform_int_distribution<int64_t>(0, extent - 1)(random);
+    box.extent[axis] = std::uniform_int_distribution<int64_t>(1, extent - box.offset[axis])(random);
+  }
+  return box;
+}
+
+/// How many of `boxes` hold each element of a square.
+std::vector<int> Held(const std::vector<Box>& boxes, int64_t extent) {
+  std::vector<int> held(static_cast<size_t>(extent * extent), 0);
+  for (const Box& box : boxes) {
+    for (int64_t row = box.offset[0]; row < box.offset[0] + box.extent[0]; ++row) {
+      for (int64_t col = box.offset[1]; col < box.offset[1] + box.extent[1]; ++col) {
+        ++held[static_cast<size_t>(row * extent + col)];
+      }
+    }
+  }
+  return held;
+}
+
+TEST(NameMap, LocatesEveryElementOnceHoweverPiecesOverlap) {
+  constexpr int64_t kExtent = 5;
+  std::mt19937 random(1);
+  int num_whole = 0;
+  for (int round = 0; round < 1000; ++round) {
+    NameMap map;
+    std::vector<Box> pieces;
+    for (int i = 0; i < 6; ++i) {
+      pieces.push_back(RandomBox(random, kExtent));
+      map.Add("w", {pieces.back(), 0, "w", pieces.back()});
+    }
+    const Box wanted = RandomBox(random, kExtent);
+    const std::vector<int> want = Held({wanted}, kExtent), have = Held(pieces, kExtent);
+    bool is_whole = true;
+    for (size_t i = 0; i < want.size(); ++i) is_whole &= want[i] == 0 || have[i] > 0;
+    const auto located = map.Locate("w", wanted);
+    ASSERT_EQ(located.has_value(), is_whole) << ToString(wanted);
+    if (!located) continue;
+    ++num_whole;
+    std::vector<Box> found;
+    for (const NamePiece& piece : *located) found.push_back(piece.canonical);
+    ASSERT_EQ(Held(found, kExtent), want) << ToString(wanted);
+  }
+  EXPECT_GT(num_whole, 100);
 }
 
 TEST(NameMap, SaysWhichPartNobodyHolds) {
