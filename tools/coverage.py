@@ -97,7 +97,7 @@ def main():
     parser.add_argument('--build', default='build/coverage', help='where to build (default: build/coverage)')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='at the same time (default: one per core)')
     parser.add_argument('--limit', type=float, default=90, help='percent that each FOLDER must have (default: 90)')
-    parser.add_argument('--targets', nargs='*', default=[], help='what to build (default: all)')
+    parser.add_argument('--target', action='append', default=[], help='what to build, several times (default: all)')
     parser.add_argument('--tests', default='.', help='which tests to run, as of ctest -R (default: all)')
     parser.add_argument('--no-run', action='store_true', help='only read the counters that are there')
     parser.add_argument('--missed', type=int, default=15, help='how many files to list by lines that nothing ran')
@@ -110,7 +110,7 @@ def main():
             parser.error(f'there is no folder {folder}')
     try:
         if not options.no_run:
-            measure(build, options.targets, options.tests, options.jobs)
+            measure(build, options.target, options.tests, options.jobs)
         lines = gather(build, folders, options.jobs)
     except Failed as failure:
         print(f'coverage.py: {failure}', file=sys.stderr)

@@ -211,6 +211,16 @@ TEST(Planner, RefusesImpossibleLayoutsAndNamesTheNearest) {
     EXPECT_NE(plan.error().message().find(c.said), std::string::npos) << plan.error().message();
   }
   EXPECT_FALSE(PlanFor(Small(), {.tp_size = 8}, {VocabRule::Kind::kPrune}));
+  // More ranks than groups of K and V heads must hold equally many copies of each.
+  ModelConfig uneven = Small();
+  uneven.num_attention_heads = 24;
+  uneven.num_query_groups = 4;
+  uneven.ffn_hidden_size = 96;
+  const auto copies = PlanFor(uneven, {.tp_size = 6});
+  ASSERT_FALSE(copies);
+  EXPECT_NE(copies.error().message().find("neither divides num_query_groups 4 nor is a multiple"),
+            std::string::npos)
+      << copies.error().message();
   ModelConfig no_tokenizer = Small();
   no_tokenizer.vocab_size = 0;
   EXPECT_FALSE(PlanFor(no_tokenizer, {}, {VocabRule::Kind::kPrune}));
